@@ -1,0 +1,10 @@
+/* All of Cove. */
+#ifndef COVE_COVE_H
+#define COVE_COVE_H
+
+#include <cove/block.h>
+#include <cove/domain.h>
+#include <cove/inspect.h>
+#include <cove/result.h>
+
+#endif

@@ -1,0 +1,62 @@
+/* What the files of the block folder share.
+ *
+ *     block.c        the handle, views, waiting, information
+ *     two_copies.c   set, get and locks where a spare copy is written and then made the current one
+ *     single_copy.c  the same where there is one copy, edited in place
+ */
+#ifndef COVEI_BLOCK_H
+#define COVEI_BLOCK_H
+
+#include "block/block_layout.h"
+
+#include <cove/block.h>
+
+struct cove_block {
+    covei_member member;
+    covei_block_shape shape;
+    covei_block_shm *shared;
+    uint8_t *data[2];
+    bool is_unfilled;
+};
+
+/* view->held[0] */
+#define COVEI_HELD_COPY UINT64_C(1)
+#define COVEI_HELD_READ UINT64_C(2)
+#define COVEI_HELD_WRITE UINT64_C(4)
+#define COVEI_HELD_DIRTY UINT64_C(8)
+#define COVEI_HELD_MARK UINT64_C(0xc0fe5e1d00000000)
+#define COVEI_HELD_MARK_MASK UINT64_C(0xffffffff00000000)
+
+/* Attached, and allowed to write where `writes`; told. */
+cove_result covei_block_enter(cove_block *block, bool writes, const char *step);
+cove_result covei_block_failed(cove_block *block, cove_result result, const char *step, const char *sentence);
+cove_result covei_block_too_large(cove_block *block, const char *step, uint64_t size_bytes, uint64_t capacity_bytes, const char *of_what);
+void covei_block_tell_change(cove_block *block);
+void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version);
+
+/* Seqcst: who waits looks at it after arming. PAIR event */
+static inline uint64_t covei_block_version_now(const cove_block *block) {
+    return (covei_load_seqcst(&block->shared->sequence) >> 1) + covei_load_seqcst(&block->shared->notified);
+}
+
+/* A length read from shared memory is anybody's: it is held to the capacity before it is used. */
+static inline uint64_t covei_block_length(const cove_block *block, unsigned copy) {
+    uint64_t length = covei_load_relaxed(&block->shared->length[copy]);
+    return covei_likely(length <= block->shape.capacity_bytes) ? length : block->shape.capacity_bytes;
+}
+
+cove_result covei_two_set(cove_block *block, const void *data, uint64_t size_bytes, cove_time_ns deadline_ns);
+cove_result covei_two_get(cove_block *block, void *out_data, uint64_t size_bytes, uint64_t *out_length, uint64_t *out_version,
+                          cove_time_ns deadline_ns);
+cove_result covei_two_lock_read(cove_block *block, cove_block_view *view);
+cove_result covei_two_lock_write(cove_block *block, cove_block_view *view, cove_time_ns deadline_ns);
+cove_result covei_two_unlock_write(cove_block *block, uint64_t length_bytes, bool publish, uint64_t held);
+
+cove_result covei_single_set(cove_block *block, const void *data, uint64_t size_bytes, cove_time_ns deadline_ns);
+cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_bytes, uint64_t *out_length, uint64_t *out_version,
+                             cove_time_ns deadline_ns);
+cove_result covei_single_lock_read(cove_block *block, cove_block_view *view, cove_time_ns deadline_ns);
+cove_result covei_single_lock_write(cove_block *block, cove_block_view *view, cove_time_ns deadline_ns);
+cove_result covei_single_unlock_write(cove_block *block, uint64_t length_bytes, uint64_t held);
+
+#endif

@@ -1,0 +1,93 @@
+/* cove stat */
+#include "command.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static bool add_json(void *context, const cove_attachment_info *a) {
+    json_array_append_new(context, json_pack("{s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:s, s:I, s:b, s:i}", "slot", (int)a->slot, "generation",
+                                             (int)a->generation, "alive", a->is_alive, "owner", a->is_owner, "pid", (int)a->pid,
+                                             "pid_namespace", (json_int_t)a->pid_namespace, "same_pid_namespace", a->same_pid_namespace,
+                                             "program", safe_text(a->program), "since_unix_ns", (json_int_t)a->since_unix_ns, "writing",
+                                             a->is_writing, "reading", (int)a->reading_count));
+    return true;
+}
+
+static bool print_attachment(void *context, const cove_attachment_info *a) {
+    (void)context;
+    printf("  %sslot %-4u%s pid %-8u %-16s %s%-5s%s for %s", styled(BOLD), a->slot, styled(PLAIN), a->pid, safe_text(a->program),
+           styled(a->is_alive ? GREEN : RED), a->is_alive ? "alive" : "dead", styled(PLAIN), age_text(a->since_unix_ns));
+    if (a->is_owner)
+        printf(", owner");
+    if (a->is_writing)
+        printf(", %sholds the write lock%s", styled(YELLOW), styled(PLAIN));
+    if (a->reading_count)
+        printf(", holds %u read lock%s", a->reading_count, a->reading_count == 1 ? "" : "s");
+    if (!a->same_pid_namespace)
+        printf(", in another PID namespace (%" PRIu64 ")", a->pid_namespace);
+    putchar('\n');
+    return true;
+}
+
+static void print_object(const settings *s, const cove_object_info *o) {
+    printf("%s%s%s  %s\n", styled(BOLD), safe_text(o->name), styled(PLAIN), o->state == COVE_OK ? cove_kind_name(o->kind) : state_text(o->state));
+    printf("  file       %s (%" PRIu64 " bytes), mode %04o, uid %u\n", size_text(o->file_bytes), o->file_bytes, o->mode, o->owner_uid);
+    if (o->state != COVE_OK && o->state != COVE_ERR_NOT_FOUND) {
+        printf("  state      %s\n", cove_result_text(o->state));
+        return;
+    }
+    printf("  lifetime   %s%s\n", cove_lifetime_name(o->lifetime),
+           o->state == COVE_ERR_NOT_FOUND                           ? "; its last user is dead, and the next call removes it"
+           : o->lifetime == COVE_WHILE_OWNED && o->has_owner        ? "; its owner is alive"
+           : o->lifetime == COVE_WHILE_OWNED                        ? "; it has no live owner"
+                                                                    : "");
+    printf("  created    %s ago by Cove %s, layout %u.%u%s\n", age_text(o->created_unix_ns), safe_text(o->creator_version), o->layout_major,
+           o->layout_minor, o->created_before_boot ? ", before this machine started" : "");
+    if (o->type_name[0] || o->schema_hash)
+        printf("  type       %s, schema %016" PRIx64 "\n", safe_text(o->type_name), o->schema_hash);
+    if (o->kind == COVE_KIND_BLOCK) {
+        printf("  value      %" PRIu64 " of %" PRIu64 " bytes, version %" PRIu64 ", %s\n", o->length_bytes, o->capacity_bytes, o->version,
+               o->is_single_copy ? "one copy" : "two copies");
+        if (o->is_unrepaired)
+            printf("  %sunrepaired%s a writer was killed inside; set the value anew, or check and repair it\n", styled(RED), styled(PLAIN));
+    }
+    printf("  members    %u of %u slots alive%s\n", o->live_count, o->slot_count, o->has_readers ? ", and read-only members" : "");
+    if (o->live_count + o->dead_count && cove_inspect_attachments(s->domain, o->name, print_attachment, NULL) != COVE_OK)
+        failed();
+}
+
+int run_stat(int argc, char **argv) {
+    settings s;
+    int status = read_options(argc, argv, NULL, NULL, NULL, &s);
+    if (status >= 0)
+        return status;
+    if (optind == argc)
+        return misused("stat", "stat needs a name");
+    status = EXIT_DONE;
+    json_t *all = json_array();
+    for (int i = optind; i < argc; i++) {
+        cove_object_info info;
+        if (cove_inspect_object(s.domain, argv[i], &info) != COVE_OK) {
+            int now = failed();
+            status = now > status ? now : status;
+            continue;
+        }
+        int now = exit_status(info.state);
+        status = now > status ? now : status;
+        if (s.json) {
+            json_t *o = object_json(&info), *members = json_array();
+            if (info.state == COVE_OK || info.state == COVE_ERR_NOT_FOUND) {
+                cove_result result = cove_inspect_attachments(s.domain, info.name, add_json, members);
+                (void)result; /* what could be seen is there */
+            }
+            json_object_set_new(o, "attachments", members);
+            json_array_append_new(all, o);
+        } else {
+            print_object(&s, &info);
+        }
+    }
+    if (s.json)
+        print_json(json_incref(argc - optind == 1 && json_array_size(all) == 1 ? json_array_get(all, 0) : all));
+    json_decref(all);
+    return status;
+}
