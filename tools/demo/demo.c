@@ -1,0 +1,2 @@
+#include <cove/cove.h>
+int main(void) { return 0; }
