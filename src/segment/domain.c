@@ -87,48 +87,67 @@ void covei_hidden_name(char out_name[COVEI_HIDDEN_BYTES]) {
     snprintf(out_name, COVEI_HIDDEN_BYTES, COVEI_HIDDEN_PREFIX "%016llx", (unsigned long long)random);
 }
 
-/* Makes a scratch file and sees whether a lock that a mapping carries survives the closing of its descriptor (overlayfs
- * drops it), and whether a file without a name can be given one. Where we may not write, nothing can be tested, and the list
- * of known file systems must do: then we can only be a reader.
+/* Unlinking the scratch file. That it has gone already is as good: another process's sweep may take it for a birth that was
+ * never finished, before its lock stands. */
+static cove_result unlink_scratch(covei_domain *domain, const char *hidden) {
+    cove_result result = covei_file_unlink(domain->dir, hidden);
+    return result == COVE_ERR_NOT_FOUND ? COVE_OK : result;
+}
+
+/* A file to try the file system with. *out_has_name: it has the hidden name, and must be unlinked. */
+static cove_result make_scratch(covei_domain *domain, const char *hidden, covei_file *out_file, bool *out_has_name) {
+    cove_result result = covei_file_create(domain->dir, NULL, 0600, out_file);
+    *out_has_name = false;
+    domain->has_nameless = result == COVE_OK;
+    if (result == COVE_ERR_UNSUPPORTED) {
+        result = covei_file_create(domain->dir, hidden, 0600, out_file);
+        *out_has_name = result == COVE_OK;
+    }
+    return result;
+}
+
+/* Sees whether a lock that a mapping carries survives the closing of its descriptor (overlayfs drops it), and whether a file
+ * without a name can be given one. Where we may not write nothing can be tested, and the list of known file systems must do:
+ * then we can only be a reader.
  * CRASH: killed inside: a nameless file vanishes; one that has its hidden name is buried by the next sweep. */
 static cove_result test_volume(covei_domain *domain) {
     char hidden[COVEI_HIDDEN_BYTES];
     covei_file file = {COVEI_NO_HANDLE}, other = {COVEI_NO_HANDLE};
     covei_token token = {0};
     covei_lock held;
-    bool has_hidden = false;
+    bool has_name = false;
     if (!domain->volume.is_known)
         return covei_fail(COVE_ERR_DOMAIN, 0, "check domain",
                           "the file system is %s, whose locks or mappings are not known to be right; use a directory on tmpfs, ext4, "
                           "xfs, btrfs, f2fs or hugetlbfs",
                           domain->volume.name);
     covei_hidden_name(hidden);
-    cove_result result = covei_file_create(domain->dir, NULL, 0600, &file);
-    domain->has_nameless = result == COVE_OK;
-    if (result == COVE_OK && covei_file_publish(domain->dir, file, NULL, hidden) != COVE_OK) {
-        covei_file_close(file);
-        file.handle = COVEI_NO_HANDLE;
-        domain->has_nameless = false;
-        result = COVE_ERR_UNSUPPORTED;
-    }
-    if (result == COVE_ERR_UNSUPPORTED)
-        result = covei_file_create(domain->dir, hidden, 0600, &file);
+    cove_result result = make_scratch(domain, hidden, &file, &has_name);
     if (result == COVE_ERR_ACCESS || result == COVE_ERR_SPACE)
         return COVE_OK;
     if (result != COVE_OK)
         return result;
-    has_hidden = true;
-    if ((result = covei_file_open(domain->dir, hidden, COVE_READ_WRITE, &other)) != COVE_OK)
+    if ((result = covei_lock_try(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE)) != COVE_OK)
         goto out;
+    if ((result = covei_file_reopen(file, COVE_READ_WRITE, &other)) == COVE_ERR_UNSUPPORTED && has_name)
+        result = covei_file_open(domain->dir, hidden, COVE_READ_WRITE, &other);
+    if (result == COVE_ERR_UNSUPPORTED) /* no /proc: births cannot be nameless, and their locks must be trusted to the list */
+        domain->has_nameless = false;
+    if (result != COVE_OK) {
+        result = result == COVE_ERR_UNSUPPORTED || result == COVE_ERR_NOT_FOUND ? COVE_OK : result;
+        goto out;
+    }
     if ((result = covei_file_reserve(file, domain->volume.granule_bytes)) != COVE_OK) {
         if (result == COVE_ERR_SPACE)
             result = COVE_OK; /* the object that is to be made will say so better */
         goto out;
     }
-    if ((result = covei_lock_try(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE)) != COVE_OK)
-        goto out;
     if ((result = covei_token_carry(file, (size_t)domain->volume.granule_bytes, &token)) != COVE_OK)
         goto out;
+    if (!has_name) {
+        has_name = covei_file_publish(domain->dir, file, NULL, hidden) == COVE_OK;
+        domain->has_nameless = has_name;
+    }
     covei_file_close(file);
     file.handle = COVEI_NO_HANDLE;
     result = covei_lock_probe(other, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE, &held);
@@ -139,8 +158,10 @@ static cove_result test_volume(covei_domain *domain) {
                             domain->volume.name);
 out:
     covei_token_drop(&token);
-    if (has_hidden && covei_file_unlink(domain->dir, hidden) != COVE_OK && result == COVE_OK)
-        result = COVE_ERR_ACCESS;
+    if (has_name) {
+        cove_result gone = unlink_scratch(domain, hidden);
+        result = result == COVE_OK ? gone : result;
+    }
     covei_file_close(other);
     covei_file_close(file);
     return result;

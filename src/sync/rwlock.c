@@ -95,22 +95,23 @@ static bool turn_allows(const covei_rwlock_shm *lock, const contender *me) {
     return !turn || turn == me->turn;
 }
 
-/* Clears a turn of the dead, or one that its holder does not use though the lock is free. */
-static void doubt_turn(covei_member *member, covei_rwlock_shm *lock, contender *me) {
+/* Clears a turn of the dead, or one that its holder does not use though the lock is free. True: look again. */
+static bool doubt_turn(covei_member *member, covei_rwlock_shm *lock, contender *me) {
     bool alive = true;
     uint64_t turn = covei_load_seqcst(&lock->turn);
     cove_time_ns now = covei_clock_ns();
     if (!turn || turn == me->turn)
-        return;
+        return true;
     if (turn != me->seen || !covei_writer_is_free(covei_load_seqcst(&lock->writer))) {
         me->seen = turn;
         me->seen_since = now;
     }
     cove_result result = covei_member_is_alive(member, (uint32_t)(turn & 0xffff) - 1, (uint32_t)(turn >> 32), &alive);
-    if ((result == COVE_OK && !alive) || now - me->seen_since > TURN_STALE_NS) {
-        covei_cas_seqcst(&lock->turn, &turn, 0);
-        covei_event_wake(&lock->gate);
-    }
+    if ((result != COVE_OK || alive) && now - me->seen_since <= TURN_STALE_NS)
+        return false;
+    covei_cas_seqcst(&lock->turn, &turn, 0);
+    covei_event_wake(&lock->gate);
+    return true;
 }
 
 /* ---- Waiting at the gate. */
@@ -134,7 +135,8 @@ static cove_result wait_at_gate(covei_member *member, covei_rwlock_shm *lock, co
             covei_sleeper_done(sleeper);
             return COVE_OK;
         }
-        doubt_turn(member, lock, me);
+        if (doubt_turn(member, lock, me))
+            return COVE_OK;
     } else {
         cove_result result = covei_writer_is_alive(member, *seen, &alive);
         if (result != COVE_OK)
