@@ -97,7 +97,7 @@ typedef struct cove_error {
     char sentence[640]; /**< all of it for a person: names the object, and both sides of a mismatch */
 } cove_error;
 
-/** The last failure of the calling thread. Successful calls leave it as it is.
+/** The last failure of the calling thread: to be asked after a call that has failed, before the next call.
  *  @return never null; valid until the next call of Cove's in this thread
  *  @threads any thread; each has its own */
 COVE_API const cove_error *cove_last_error(void);
