@@ -20,7 +20,7 @@ const bool test_is_slow = false;
 static test_entry *entries;
 static char domain_path[64];
 
-#define MOST 64
+#define MOST 1024
 static struct {
     pid_t pid[4096];
     int count;

@@ -511,6 +511,7 @@ static cove_result look_for_name(const char *domain_name, const char *name) {
     cove_result result = covei_domain_enter(domain_name, &domain);
     if (result != COVE_OK)
         goto out;
+    covei_error_about(domain->path, name);
     if ((result = covei_domain_dir(domain, &dir)) == COVE_OK && (result = covei_file_open(dir, name, COVE_READ_ONLY, &file)) == COVE_OK &&
         (result = covei_file_look(file, &file_facts)) == COVE_OK && (result = covei_facts_read(file, &file_facts, &facts, NULL)) == COVE_OK)
         result = covei_is_leftover(file, (cove_lifetime)facts.lifetime, &is_leftover);

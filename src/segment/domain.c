@@ -59,6 +59,7 @@ static cove_result open_dir(const char *domain, bool make, char *path, size_t si
     cove_result result = find_path(domain, path, size_bytes, &is_private);
     if (result != COVE_OK)
         return result;
+    covei_error_about(path, NULL);
     result = covei_dir_open(path, out_dir);
     if (result == COVE_ERR_NOT_FOUND && is_private && make) {
         result = covei_dir_create(path, 0700);
@@ -66,7 +67,7 @@ static cove_result open_dir(const char *domain, bool make, char *path, size_t si
             result = covei_dir_open(path, out_dir);
     }
     if (result == COVE_ERR_NOT_FOUND)
-        return covei_fail(COVE_ERR_DOMAIN, 0, "open domain", "the domain %s does not exist; make it with: cove domain create %s", path, path);
+        return covei_fail(COVE_ERR_DOMAIN, 0, "open domain", "does not exist; make it with: cove domain create %s", path);
     if (result != COVE_OK)
         return result;
     result = covei_dir_look(*out_dir, out_facts);

@@ -250,6 +250,7 @@ cove_result cove_remove(const char *domain_name, const char *name, uint32_t flag
         covei_guard_enter();
         cove_result result = covei_domain_enter(domain_name, &domain);
         if (result == COVE_OK) {
+            covei_error_about(domain->path, name);
             result = remove_once(domain, name, flags & COVE_REMOVE_FORCE);
             covei_domain_leave(domain);
         }

@@ -1,0 +1,282 @@
+/* The command, used as a shell does. */
+#include "tests/support.h"
+
+#include <jansson.h>
+#include <sys/stat.h>
+
+#define COVE COVE_BUILD_DIR "/bin/cove"
+
+static void expect_run(int wanted, const char *wanted_out, const char *format, ...) {
+    char command[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(command, sizeof command, format, arguments);
+    va_end(arguments);
+    int status;
+    const char *out = run(&status, "%s", command);
+    if (status != wanted)
+        fail_msg("'%s' ends with %d, not %d", command, status, wanted);
+    if (wanted_out && strcmp(out, wanted_out))
+        fail_msg("'%s' prints \"%s\", not \"%s\"", command, out, wanted_out);
+}
+
+static json_t *json_of(const char *format, const char *argument) {
+    int status;
+    json_error_t error;
+    const char *out = run(&status, format, argument);
+    json_t *value = json_loads(out, 0, &error);
+    if (!value)
+        fail_msg("not JSON (%s): %s", error.text, out);
+    return value;
+}
+
+TEST(a_value_that_the_command_set_is_what_it_gets_until_it_is_removed) {
+    expect_run(0, "", "printf 'one two' | %s set greeting 2>&1", COVE);
+    expect_run(0, "one two", "%s get greeting", COVE);
+    expect_run(0, "", "printf 'three' | %s set greeting", COVE);
+    expect_run(0, "three", "%s get greeting", COVE);
+    expect_run(6, "", "printf 'far too long' | %s set greeting 2>/dev/null", COVE);
+    expect_run(0, "00000000   74 68 72 65 65                                    |three|\n", "%s get --hex greeting", COVE);
+    expect_run(0, "", "%s rm greeting", COVE);
+    expect_run(1, "", "%s get greeting 2>/dev/null", COVE);
+    expect_run(1, "", "%s rm greeting 2>/dev/null", COVE);
+}
+
+TEST(binary_values_and_files_pass_unchanged) {
+    expect_run(0, "", "%s set self %s", COVE, COVE);
+    expect_run(0, "", "%s get self | cmp - %s", COVE, COVE);
+    expect_run(0, "", "%s rm self", COVE);
+    expect_run(0, "", ": | %s set empty --size 100", COVE);
+    expect_run(0, "", "%s get empty", COVE);
+    expect_run(0, "", "%s rm empty", COVE);
+}
+
+TEST(set_takes_size_lifetime_mode_and_single) {
+    struct stat facts;
+    char path[256];
+    expect_run(0, "", "echo x | %s set b --size 64K --mode 0640 --single", COVE);
+    snprintf(path, sizeof path, "%s/b", test_domain);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0640);
+    json_t *o = json_of("%s stat --json b", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "capacity_bytes")), 65536);
+    assert_int_equal(json_integer_value(json_object_get(o, "length_bytes")), 2);
+    assert_true(json_is_true(json_object_get(o, "single_copy")));
+    assert_string_equal(json_string_value(json_object_get(o, "lifetime")), "until-removed");
+    json_decref(o);
+    expect_run(0, "", "%s rm b", COVE);
+    expect_run(0, "", "echo x | %s set b --lifetime while-used", COVE); /* gone with the command */
+    expect_run(1, "", "%s get b 2>/dev/null", COVE);
+    expect_run(2, "", "echo x | %s set b --lifetime sometimes 2>/dev/null", COVE);
+    expect_run(2, "", "echo x | %s set b --size many 2>/dev/null", COVE);
+    expect_run(2, "", "echo x | %s set b --mode 0999 2>/dev/null", COVE);
+    expect_run(2, "", "echo x | %s set b --mode 0777 2>/dev/null", COVE);
+}
+
+TEST(wrong_use_ends_with_2_and_words_go_to_stderr) {
+    expect_run(2, "", "%s 2>/dev/null", COVE);
+    expect_run(2, "", "%s dance 2>/dev/null", COVE);
+    expect_run(2, "", "%s ls too many 2>/dev/null", COVE);
+    expect_run(2, "", "%s get 2>/dev/null", COVE);
+    expect_run(2, "", "%s ls --wrong 2>/dev/null", COVE);
+    expect_run(2, "", "%s get a/b 2>/dev/null", COVE);
+    expect_run(2, "", "%s get --timeout never x 2>/dev/null", COVE);
+    expect_run(2, "", "%s domain destroy x 2>/dev/null", COVE);
+    expect_run(0, NULL, "%s --help | grep -q 'usage: cove'", COVE);
+    expect_run(0, NULL, "%s get --help | grep -q -- --hex", COVE);
+    expect_run(0, "cove 0.1.0 (library 0.1.0)\n", "%s version", COVE);
+    expect_run(1, "", "%s ls --domain /dev/shm/not-there 2>/dev/null", COVE);
+}
+
+TEST(output_to_a_pipe_has_no_colour_and_a_terminal_has_unless_refused) {
+    expect_run(0, "", "echo x | %s set b", COVE);
+    expect_run(1, NULL, "%s ls 2>/dev/null | grep -q '\033'", COVE);
+    expect_run(0, NULL, "TERM=xterm script -qec '%s ls' /dev/null 2>/dev/null | grep -q '\033'", COVE);
+    expect_run(1, NULL, "NO_COLOR=1 TERM=xterm script -qec '%s ls' /dev/null 2>/dev/null | grep -q '\033'", COVE);
+    expect_run(0, "", "%s rm b", COVE);
+}
+
+TEST(ls_and_stat_show_who_is_attached_and_what_is_held) {
+    cove_block *block;
+    cove_block_view view;
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .type_name = "pose", .schema_hash = 255}));
+    expect(COVE_OK, cove_block_lock_write(block, &view, COVE_TRY));
+    json_t *o = json_of("%s stat b --json", COVE), *member = json_array_get(json_object_get(o, "attachments"), 0);
+    assert_int_equal(json_array_size(json_object_get(o, "attachments")), 1);
+    assert_int_equal(json_integer_value(json_object_get(member, "pid")), getpid());
+    assert_true(json_is_true(json_object_get(member, "alive")));
+    assert_true(json_is_true(json_object_get(member, "writing")));
+    assert_string_equal(json_string_value(json_object_get(member, "program")), "command_test");
+    assert_string_equal(json_string_value(json_object_get(o, "type")), "pose");
+    assert_string_equal(json_string_value(json_object_get(o, "schema_hash")), "00000000000000ff");
+    json_decref(o);
+    expect_run(0, NULL, "%s stat b | grep -q 'holds the write lock'", COVE);
+    expect(COVE_OK, cove_block_unlock(block, &view));
+    expect_run(0, "", "%s set busy </dev/null", COVE);
+    expect_run(7, "", "%s rm b 2>/dev/null", COVE);
+    o = json_of("%s ls --json", COVE);
+    assert_int_equal(json_array_size(o), 2);
+    json_decref(o);
+    expect_run(0, "", "%s rm --force b busy", COVE);
+    assert_true(cove_block_is_removed(block));
+    cove_block_close(block);
+}
+
+TEST(a_lock_that_is_kept_past_the_time_out_ends_with_4) {
+    cove_block *block;
+    cove_block_view view;
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}));
+    expect(COVE_OK, cove_block_lock_write(block, &view, COVE_TRY));
+    expect_run(4, "", "echo x | %s set b --timeout 0.05 2>/dev/null", COVE);
+    expect(COVE_OK, cove_block_unlock(block, &view));
+    cove_block_close(block);
+}
+
+static int die_inside(void *context) {
+    cove_block *block;
+    cove_block_view view;
+    if (cove_block_open(&block, context, &(cove_block_options){.capacity_bytes = 4096, .flags = COVE_BLOCK_SINGLE}) != COVE_OK)
+        return 1;
+    cove_result result = cove_block_lock_write(block, &view, COVE_FOREVER);
+    if (result < 0)
+        return 2;
+    kill(getpid(), SIGKILL);
+    return 3;
+}
+
+TEST(gc_says_what_it_removes_and_a_dry_run_removes_nothing) {
+    assert_int_equal(end_of(child(die_inside, "gone")), -SIGKILL);
+    expect_run(0, "would remove gone (28.0K)\n", "%s gc --dry-run 2>/dev/null", COVE);
+    assert_int_equal(count_files(test_domain), 1);
+    json_t *o = json_of("%s gc --json", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "removed")), 1);
+    json_decref(o);
+    assert_int_equal(count_files(test_domain), 0);
+}
+
+TEST(damaged_and_unrepaired_objects_end_with_5) {
+    cove_block *block;
+    expect(COVE_OK, cove_block_open(&block, "half", &(cove_block_options){.capacity_bytes = 4096, .flags = COVE_BLOCK_SINGLE}));
+    assert_int_equal(end_of(child(die_inside, "half")), -SIGKILL);
+    expect_run(5, "", "%s get half 2>/dev/null", COVE);
+    expect_run(0, "", "echo new | %s set half", COVE);
+    expect_run(0, "new\n", "%s get half", COVE);
+    cove_block_close(block);
+    expect_run(0, NULL, "echo nonsense > %s/foreign", test_domain);
+    expect_run(5, "", "%s get foreign 2>/dev/null", COVE);
+    expect_run(5, NULL, "%s stat foreign 2>/dev/null", COVE);
+    expect_run(0, NULL, "rm %s/foreign", test_domain);
+}
+
+TEST(domain_create_makes_domains_whose_mode_is_their_objects_default) {
+    struct stat facts;
+    char path[256];
+    expect_run(0, "", "%s domain create %s/team --mode 0660", COVE, test_domain);
+    snprintf(path, sizeof path, "%s/team", test_domain);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 02770);
+    expect_run(0, "", "echo x | %s set b --domain %s/team", COVE, test_domain);
+    snprintf(path, sizeof path, "%s/team/b", test_domain);
+    assert_int_equal(stat(path, &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0660);
+    expect_run(0, "", "%s rm b --domain %s/team", COVE, test_domain);
+    expect_run(2, "", "%s domain create %s/team2 --mode 0777 2>/dev/null", COVE, test_domain);
+    expect_run(0, NULL, "rmdir %s/team", test_domain);
+}
+
+/* ---- The doctor: each finding is provoked. */
+
+static bool doctor_finds(const char *prefix, const char *finding) {
+    char command[1024];
+    int status;
+    json_error_t error;
+    bool found = false;
+    snprintf(command, sizeof command, "%s %s doctor --json 2>&1", prefix, COVE);
+    const char *out = run(&status, "%s", command);
+    json_t *o = json_loads(out, 0, &error), *f;
+    if (!o)
+        fail_msg("not JSON: %s", out);
+    size_t i;
+    json_array_foreach(json_object_get(o, "findings"), i, f) {
+        const char *remedy = json_string_value(json_object_get(f, "remedy"));
+        assert_true(remedy && *remedy);
+        found |= !strcmp(json_string_value(json_object_get(f, "finding")), finding);
+    }
+    assert_int_equal(status, json_array_size(json_object_get(o, "findings")) ? 1 : 0);
+    json_decref(o);
+    return found;
+}
+
+TEST(doctor_finds_leftovers_foreign_damaged_unrepaired_full_and_other_versions) {
+    cove_block *full, *half;
+    int status;
+    run(&status, "%s doctor --json > /dev/null", COVE);
+    assert_int_equal(status, 0);
+    assert_int_equal(end_of(child(die_inside, "left")), -SIGKILL);
+    assert_true(doctor_finds("", "leftovers"));
+    expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+    assert_false(doctor_finds("", "leftovers"));
+    run(&status, "echo nonsense > %s/foreign", test_domain);
+    assert_true(doctor_finds("", "foreign"));
+    run(&status, "rm %s/foreign", test_domain);
+    expect(COVE_OK, cove_block_open(&half, "half", &(cove_block_options){.capacity_bytes = 4096, .flags = COVE_BLOCK_SINGLE}));
+    assert_int_equal(end_of(child(die_inside, "half")), -SIGKILL);
+    assert_true(doctor_finds("", "unrepaired"));
+    cove_block_close(half);
+    expect(COVE_OK, cove_block_open(&full, "full", &(cove_block_options){.slots = 1}));
+    assert_true(doctor_finds("", "full"));
+    cove_block_close(full);
+    run(&status, "echo x | %s set b; printf '\\377' | dd of=%s/b bs=1 seek=50 conv=notrunc 2>/dev/null", COVE, test_domain);
+    assert_true(doctor_finds("", "damaged"));
+    run(&status, "printf '\\011' | dd of=%s/b bs=1 seek=12 conv=notrunc 2>/dev/null", test_domain);
+    assert_true(doctor_finds("", "version"));
+    run(&status, "%s rm --force b", COVE);
+    assert_int_equal(status, 0);
+}
+
+TEST(doctor_finds_a_domain_that_cannot_be_used) {
+    int status;
+    run(&status, "chmod 0777 %s", test_domain);
+    assert_true(doctor_finds("", "domain"));
+    run(&status, "chmod 0700 %s", test_domain);
+}
+
+TEST(doctor_finds_a_memory_file_system_that_is_small_or_nearly_full) {
+    if (geteuid() != 0)
+        skip();
+    char prefix[512];
+    snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs -o size=16m,mode=700 none %s && exec \"$@\"' sh", test_domain);
+    assert_true(doctor_finds(prefix, "small"));
+    snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs -o size=16m,mode=700 none %s && head -c 15m /dev/zero > %s/.fill; exec \"$@\"' sh",
+             test_domain, test_domain);
+    assert_true(doctor_finds(prefix, "space"));
+}
+
+TEST(doctor_finds_permissions_that_keep_one_out_or_let_others_in) {
+    if (geteuid() != 0)
+        skip();
+    int status;
+    run(&status, "echo x | %s set b --mode 0600 && chmod 0755 %s", COVE, test_domain);
+    char prefix[256];
+    snprintf(prefix, sizeof prefix, "COVE_DOMAIN=%s setpriv --reuid 1234 --clear-groups", test_domain);
+    assert_true(doctor_finds(prefix, "permission"));
+    assert_true(doctor_finds(prefix, "unreadable"));
+    run(&status, "chmod 2770 %s", test_domain);
+    assert_true(doctor_finds("", "sticky"));
+    run(&status, "%s rm b; chmod 0700 %s", COVE, test_domain);
+}
+
+TEST(doctor_finds_that_systemd_would_delete_an_ordinary_user_s_files) {
+    if (geteuid() != 0)
+        skip();
+    int status;
+    char prefix[512];
+    run(&status, "chown 4321 %s", test_domain);
+    snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec \"$@\"' sh setpriv --reuid 4321 --clear-groups");
+    assert_true(doctor_finds(prefix, "remove-ipc"));
+    snprintf(prefix, sizeof prefix,
+             "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && mount -t tmpfs none /etc/systemd 2>/dev/null || mkdir -p /etc/systemd; "
+             "echo RemoveIPC=no > /run/systemd/logind.conf; exec \"$@\"' sh setpriv --reuid 4321 --clear-groups");
+    assert_false(doctor_finds(prefix, "remove-ipc"));
+    run(&status, "chown 0 %s", test_domain);
+}
