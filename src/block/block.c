@@ -43,7 +43,7 @@ cove_result covei_block_shape_read(const uint64_t object_fact[4], uint64_t objec
 
 static cove_result check_fit(const void *context, const covei_facts_shm *facts) {
     const cove_block_options *options = context;
-    covei_block_shape shape;
+    covei_block_shape shape = {0};
     cove_result result = covei_block_shape_read(facts->object_fact, facts->object_bytes, &shape);
     if (result != COVE_OK)
         return result;
@@ -112,7 +112,7 @@ void cove_block_close(cove_block *block) {
 
 /* ---- What every call begins with. */
 
-cove_result covei_block_enter(cove_block *block, bool writes, const char *step) {
+cove_result covei_block_enter_slowly(cove_block *block, bool writes, const char *step) {
     if (covei_unlikely(!block))
         return covei_fail(COVE_ERR_ARGUMENT, 0, step, "the block is null");
     cove_result result = covei_member_enter(&block->member);
@@ -131,13 +131,6 @@ cove_result covei_block_too_large(cove_block *block, const char *step, uint64_t 
     covei_error_about(block->member.domain->path, block->member.name);
     return covei_fail(COVE_ERR_SIZE, 0, step, "%llu bytes do not fit into the %llu bytes of the %s", (unsigned long long)size_bytes,
                       (unsigned long long)capacity_bytes, of_what);
-}
-
-void covei_block_tell_change(cove_block *block) {
-    if (covei_unlikely(block->member.wakes_readers))
-        covei_event_wake_always(&block->shared->change);
-    else
-        covei_event_wake(&block->shared->change);
 }
 
 /* ---- Values. */
@@ -173,15 +166,6 @@ cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_byte
 /* ---- Views.
  *
  * held[0] says what is held, and by which attachment; held[1] is the epoch of the process that took it. */
-
-void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version) {
-    view->data = block->data[copy];
-    view->capacity_bytes = block->shape.capacity_bytes;
-    view->length_bytes = covei_block_length(block, copy);
-    view->version = version;
-    view->held[0] = held | copy;
-    view->held[1] = covei_process_epoch();
-}
 
 static cove_result lock(cove_block *block, cove_block_view *view, cove_time_ns deadline_ns, bool writes) {
     cove_result result = covei_block_enter(block, true, "lock");

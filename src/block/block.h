@@ -28,11 +28,15 @@ struct cove_block {
 #define COVEI_HELD_MARK_MASK UINT64_C(0xffffffff00000000)
 
 /* Attached, and allowed to write where `writes`; told. */
-cove_result covei_block_enter(cove_block *block, bool writes, const char *step);
+cove_result covei_block_enter_slowly(cove_block *block, bool writes, const char *step);
+static inline cove_result covei_block_enter(cove_block *block, bool writes, const char *step) {
+    if (covei_likely(block && covei_load_acquire(&block->member.epoch) == covei_process_epoch() && /* PAIR revived */
+                     !(writes && block->member.is_read_only)))
+        return COVE_OK;
+    return covei_block_enter_slowly(block, writes, step);
+}
 cove_result covei_block_failed(cove_block *block, cove_result result, const char *step, const char *sentence);
 cove_result covei_block_too_large(cove_block *block, const char *step, uint64_t size_bytes, uint64_t capacity_bytes, const char *of_what);
-void covei_block_tell_change(cove_block *block);
-void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version);
 
 /* Seqcst: who waits looks at it after arming. PAIR event */
 static inline uint64_t covei_block_version_now(const cove_block *block) {
@@ -43,6 +47,22 @@ static inline uint64_t covei_block_version_now(const cove_block *block) {
 static inline uint64_t covei_block_length(const cove_block *block, unsigned copy) {
     uint64_t length = covei_load_relaxed(&block->shared->length[copy]);
     return covei_likely(length <= block->shape.capacity_bytes) ? length : block->shape.capacity_bytes;
+}
+
+static inline void covei_block_tell_change(cove_block *block) {
+    if (covei_unlikely(block->member.wakes_readers))
+        covei_event_wake_always(&block->shared->change);
+    else
+        covei_event_wake(&block->shared->change);
+}
+
+static inline void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version) {
+    view->data = block->data[copy];
+    view->capacity_bytes = block->shape.capacity_bytes;
+    view->length_bytes = covei_block_length(block, copy);
+    view->version = version;
+    view->held[0] = held | copy;
+    view->held[1] = covei_process_epoch();
 }
 
 cove_result covei_two_set(cove_block *block, const void *data, uint64_t size_bytes, cove_time_ns deadline_ns);

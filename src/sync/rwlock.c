@@ -9,15 +9,11 @@
 /* A turn that nobody uses though the lock is free is cleared after this: its holder is stopped, or has given up. */
 #define TURN_STALE_NS UINT64_C(10000000)
 
-static uint64_t my_word(const covei_member *member) {
-    return (uint64_t)covei_load_relaxed(&member->generation) << 32 | (covei_load_relaxed(&member->slot) + 1);
-}
+static const char late[] = "the deadline passed while others held the lock (see who: cove stat)";
 
 cove_result covei_writer_is_alive(covei_member *member, uint64_t writer, bool *out_alive) {
     return covei_member_is_alive(member, covei_writer_slot(writer), covei_writer_generation(writer), out_alive);
 }
-
-static const char late[] = "the deadline passed while others held the lock (see who: cove stat)";
 
 /* ---- The turn.
  *
@@ -158,22 +154,15 @@ static uint64_t mark_of_the_dead(uint64_t writer) {
 
 /* ---- Writers. */
 
-/* WRITER WORD 1: free, and nobody's turn but mine. CRASH: killed after the swap: found by the slot it names, and taken over. */
-static bool try_writer(covei_member *member, covei_rwlock_shm *lock, uint64_t seen, uint64_t *out_word) {
-    *out_word = my_word(member) | (seen & COVEI_WRITER_DIRTY);
-    return covei_cas_seqcst(&lock->writer, &seen, *out_word);
-}
-
-static cove_result acquire_slowly(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty) {
+cove_result covei_writer_acquire_slowly(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty) {
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
     contender me = {0};
     cove_result result;
     for (;;) {
         bool dead;
-        uint64_t word, seen = covei_load_seqcst(&lock->writer);
+        uint64_t seen = covei_load_seqcst(&lock->writer);
         if (covei_writer_is_free(seen) && turn_allows(lock, &me)) {
-            if (try_writer(member, lock, seen, &word)) {
-                *out_dirty = word & COVEI_WRITER_DIRTY;
+            if (covei_writer_try(member, lock, seen, out_dirty)) {
                 result = COVE_OK;
                 break;
             }
@@ -182,7 +171,7 @@ static cove_result acquire_slowly(covei_member *member, covei_rwlock_shm *lock, 
         if ((result = wait_at_gate(member, lock, &sleeper, &me, true, &seen, &dead)) != COVE_OK)
             break;
         if (dead) { /* 3: the mark travels with the takeover, so that a second death in between loses nothing */
-            word = my_word(member) | mark_of_the_dead(seen);
+            uint64_t word = covei_writer_word(member) | mark_of_the_dead(seen);
             if (covei_cas_seqcst(&lock->writer, &seen, word)) {
                 *out_dirty = word & COVEI_WRITER_DIRTY;
                 break;
@@ -191,15 +180,6 @@ static cove_result acquire_slowly(covei_member *member, covei_rwlock_shm *lock, 
     }
     end_turn(member, lock, &me);
     return covei_wait_failed(member, result, "lock", late);
-}
-
-cove_result covei_writer_acquire(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty) {
-    uint64_t word, seen = covei_load_relaxed(&lock->writer); /* only a guess; the swap decides */
-    if (covei_likely(covei_writer_is_free(seen) && !covei_load_relaxed(&lock->turn) && try_writer(member, lock, seen, &word))) {
-        *out_dirty = word & COVEI_WRITER_DIRTY;
-        return COVE_OK;
-    }
-    return acquire_slowly(member, lock, deadline_ns, out_dirty);
 }
 
 /* One slot that was seen with a pin: until it has none, or its member is dead. */
@@ -230,9 +210,8 @@ static cove_result drain_slot(covei_member *member, covei_rwlock_shm *lock, uint
     }
 }
 
-/* The occupied bit of a member stands before its first pin, and the pin before its look at the writer word (or the sequence);
- * ours was changed before we look at the bits. So whoever is not seen here has seen us. PAIR pin */
-cove_result covei_writer_drain(covei_member *member, covei_rwlock_shm *lock, unsigned copy, cove_time_ns deadline_ns) {
+/* Some pin was seen: slot by slot. */
+cove_result covei_writer_drain_slowly(covei_member *member, covei_rwlock_shm *lock, unsigned copy, cove_time_ns deadline_ns) {
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
     for (uint32_t base = 0; base < member->slot_count; base += 64) {
         uint64_t occupied = covei_load_seqcst(&member->header->occupied[base / 64]);
@@ -251,22 +230,10 @@ cove_result covei_writer_drain(covei_member *member, covei_rwlock_shm *lock, uns
     return COVE_OK;
 }
 
-void covei_writer_enter(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
-    /* Relaxed: the word is ours, and a death is seen through the kernel, which orders all we stored before it. */
-    covei_store_relaxed(&lock->writer, my_word(member) | COVEI_WRITER_INSIDE | (dirty ? COVEI_WRITER_DIRTY : 0));
-}
-
-/* CRASH: killed after the swap, before the wake: sleepers look again when their slice ends. */
-cove_result covei_writer_release(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
-    uint64_t seen = covei_load_relaxed(&lock->writer);
-    bool is_mine = (seen & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == my_word(member);
-    if (!is_mine || !covei_cas_seqcst(&lock->writer, &seen, dirty ? COVEI_WRITER_DIRTY : 0)) {
-        covei_error_about(member->domain->path, member->name);
-        return covei_fail(COVE_ERR_DAMAGED, 0, "unlock", "the lock word is 0x%016llx, and should name slot %u: somebody overwrote it",
-                          (unsigned long long)seen, covei_load_relaxed(&member->slot));
-    }
-    covei_event_wake(&lock->gate);
-    return COVE_OK;
+cove_result covei_writer_lost(covei_member *member, uint64_t seen) {
+    covei_error_about(member->domain->path, member->name);
+    return covei_fail(COVE_ERR_DAMAGED, 0, "unlock", "the lock word is 0x%016llx, and should name slot %u: somebody overwrote it",
+                      (unsigned long long)seen, covei_load_relaxed(&member->slot));
 }
 
 /* ---- Readers of a single copy. */

@@ -56,19 +56,70 @@ static inline covei_a32 *covei_pin(const covei_member *member, unsigned copy) {
     return &covei_member_slot(member)->hold[COVEI_HOLD_PIN + copy];
 }
 
+/* ---- The fast paths stand here, so that a lock call is one function; what waits is in rwlock.c. */
+
+static inline uint64_t covei_writer_word(const covei_member *member) {
+    return (uint64_t)covei_load_relaxed(&member->generation) << 32 | (covei_load_relaxed(&member->slot) + 1);
+}
+
+/* WRITER WORD 1: free, to mine. CRASH: killed after the swap: found by the slot it names, and taken over. */
+static inline bool covei_writer_try(covei_member *member, covei_rwlock_shm *lock, uint64_t seen, bool *out_dirty) {
+    *out_dirty = seen & COVEI_WRITER_DIRTY;
+    return covei_cas_seqcst(&lock->writer, &seen, covei_writer_word(member) | (seen & COVEI_WRITER_DIRTY));
+}
+
+cove_result covei_writer_acquire_slowly(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty);
+
 /* Takes the writer word, from the dead too. Keeps no reader out of a two-copy block, and nobody new out of a single-copy one's
  * bytes until covei_writer_drain has returned.
  * COVE_OK · COVE_ERR_TIMEOUT · COVE_ERR_INTERRUPTED · COVE_ERR_LOST; told. *out_dirty as in I2. */
-cove_result covei_writer_acquire(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty);
+static inline cove_result covei_writer_acquire(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns, bool *out_dirty) {
+    uint64_t seen = covei_load_relaxed(&lock->writer); /* only a guess; the swap decides */
+    if (covei_likely(covei_writer_is_free(seen) && !covei_load_relaxed(&lock->turn) && covei_writer_try(member, lock, seen, out_dirty)))
+        return COVE_OK;
+    return covei_writer_acquire_slowly(member, lock, deadline_ns, out_dirty);
+}
 
-/* Waits until every member has been seen without a pin on `copy`, or dead. Told, except COVE_OK. The word stays taken. */
-cove_result covei_writer_drain(covei_member *member, covei_rwlock_shm *lock, unsigned copy, cove_time_ns deadline_ns);
+cove_result covei_writer_drain_slowly(covei_member *member, covei_rwlock_shm *lock, unsigned copy, cove_time_ns deadline_ns);
+
+/* Waits until every member has been seen without a pin on `copy`, or dead. Told, except COVE_OK. The word stays taken.
+ *
+ * The occupied bit of a member stands before its first pin, and the pin before its look at the writer word (or the sequence);
+ * ours was changed before we look at the bits. So whoever is not seen here has seen us. PAIR pin
+ * Slots that are not occupied have no pins, so where they lie close together all are looked at without asking which. */
+static inline cove_result covei_writer_drain(covei_member *member, covei_rwlock_shm *lock, unsigned copy, cove_time_ns deadline_ns) {
+    const covei_slot_shm *slot = member->slots;
+    uint32_t pins = 0;
+    for (uint32_t base = 0; base < member->slot_count; base += 64, slot += 64) {
+        uint64_t occupied = covei_load_seqcst(&member->header->occupied[base / 64]);
+        if (covei_likely(!occupied))
+            continue;
+        uint32_t end = 64 - (uint32_t)__builtin_clzll(occupied), left = member->slot_count - base;
+        end = end < left ? end : left; /* bits beyond the table: nobody honest set them */
+        for (uint32_t i = 0; i < end; i++)
+            pins |= covei_load_seqcst(&slot[i].hold[COVEI_HOLD_PIN + copy]);
+    }
+    return covei_likely(!pins) ? COVE_OK : covei_writer_drain_slowly(member, lock, copy, deadline_ns);
+}
 
 /* From now on a death is an edit that was left half done. */
-void covei_writer_enter(covei_member *member, covei_rwlock_shm *lock, bool dirty);
+static inline void covei_writer_enter(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
+    /* Relaxed: the word is ours, and a death is seen through the kernel, which orders all we stored before it. */
+    covei_store_relaxed(&lock->writer, covei_writer_word(member) | COVEI_WRITER_INSIDE | (dirty ? COVEI_WRITER_DIRTY : 0));
+}
 
-/* Gives the word back. COVE_ERR_DAMAGED: it was no longer ours, and is left as it is. */
-cove_result covei_writer_release(covei_member *member, covei_rwlock_shm *lock, bool dirty);
+cove_result covei_writer_lost(covei_member *member, uint64_t seen);
+
+/* Gives the word back. COVE_ERR_DAMAGED: it was no longer ours, and is left as it is.
+ * CRASH: killed after the swap, before the wake: sleepers look again when their slice ends. */
+static inline cove_result covei_writer_release(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
+    uint64_t seen = covei_load_relaxed(&lock->writer);
+    bool is_mine = (seen & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == covei_writer_word(member);
+    if (covei_unlikely(!is_mine || !covei_cas_seqcst(&lock->writer, &seen, dirty ? COVEI_WRITER_DIRTY : 0)))
+        return covei_writer_lost(member, seen);
+    covei_event_wake(&lock->gate);
+    return COVE_OK;
+}
 
 /* Single copy: in, with nobody writing. COVE_OK · COVE_OWNER_DIED in, and the bytes are DIRTY · errors as covei_writer_acquire. */
 cove_result covei_reader_enter(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns);

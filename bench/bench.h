@@ -1,0 +1,46 @@
+/* What every benchmark has: rounds that take turns, and figures.
+ *
+ * A figure is compared with its baseline in the same run: one short round of the one, one of the other, again and again; each
+ * side's fastest round counts, because what a busy machine adds is never negative. Times mean little on another machine; ratios
+ * do. */
+#ifndef COVE_BENCH_H
+#define COVE_BENCH_H
+
+#include <cove/cove.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+extern bool bench_is_quick;
+extern const char *bench_domain; /* a domain of the benchmark's own, the default one meanwhile */
+
+/* One thing to time: does it `count` times. */
+typedef void (*bench_fn)(void *context, uint64_t count);
+
+typedef struct contestant {
+    bench_fn run;
+    void *context;
+    double best_ns; /* for one */
+} contestant;
+
+/* Runs both in turns (the second may be null); `count` is for one round of about a millisecond or more. */
+void bench_compare(contestant *one, contestant *other, uint64_t count);
+
+/* Prints a figure and keeps it for the JSON. `baseline` 0: none. The goal is an upper bound of the ratio, or without a baseline
+ * of the value; 0: none. */
+void bench_figure(const char *name, double value, const char *unit, double baseline, double goal);
+void bench_title(const char *text);
+double bench_cpu_ns(void); /* processor time of this process */
+
+void bench_block(void);
+
+#define MUST(call) \
+    do { \
+        if ((call) != COVE_OK) { \
+            fprintf(stderr, "bench: %s\n", cove_last_error()->sentence); \
+            exit(1); \
+        } \
+    } while (0)
+
+#endif

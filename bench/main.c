@@ -1,0 +1,109 @@
+/* cove-bench NAME... [--quick] [--json FILE] */
+#define _GNU_SOURCE
+#include "bench.h"
+
+#include <getopt.h>
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+bool bench_is_quick;
+const char *bench_domain;
+static json_t *figures;
+
+static const struct {
+    const char *name;
+    void (*run)(void);
+} benches[] = {{"block", bench_block}};
+
+static double now_ns(clockid_t clock) {
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+double bench_cpu_ns(void) {
+    return now_ns(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static void one_round(contestant *c, uint64_t count) {
+    double began = now_ns(CLOCK_MONOTONIC);
+    c->run(c->context, count);
+    double each = (now_ns(CLOCK_MONOTONIC) - began) / (double)count;
+    if (c->best_ns == 0 || each < c->best_ns)
+        c->best_ns = each;
+}
+
+void bench_compare(contestant *one, contestant *other, uint64_t count) {
+    int rounds = bench_is_quick ? 15 : 60;
+    one->run(one->context, count / 10 + 1);
+    if (other)
+        other->run(other->context, count / 10 + 1);
+    for (int i = 0; i < rounds; i++) {
+        one_round(one, count);
+        if (other)
+            one_round(other, count);
+    }
+}
+
+void bench_title(const char *text) {
+    printf("\n%s\n%-52s %12s %-5s %12s %7s %7s\n", text, "", "value", "unit", "baseline", "ratio", "goal");
+}
+
+void bench_figure(const char *name, double value, const char *unit, double baseline, double goal) {
+    double ratio = baseline > 0 ? value / baseline : 0;
+    bool met = goal <= 0 || (baseline > 0 ? ratio : value) <= goal;
+    char base[32] = "-", text[32] = "-", bound[32] = "-";
+    if (baseline > 0) {
+        snprintf(base, sizeof base, "%.1f", baseline);
+        snprintf(text, sizeof text, "%.2f", ratio);
+    }
+    if (goal > 0)
+        snprintf(bound, sizeof bound, "%.2f", goal);
+    printf("%-52s %12.1f %-5s %12s %7s %7s  %s\n", name, value, unit, base, text, bound, goal <= 0 ? "" : met ? "met" : "NOT MET");
+    fflush(stdout);
+    json_array_append_new(figures, json_pack("{s:s, s:f, s:s, s:o, s:o, s:o, s:o}", "name", name, "value", value, "unit", unit, "baseline",
+                                             baseline > 0 ? json_real(baseline) : json_null(), "ratio", baseline > 0 ? json_real(ratio) : json_null(), "goal",
+                                             goal > 0 ? json_real(goal) : json_null(), "met", goal > 0 ? json_boolean(met) : json_null()));
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {0}};
+    const char *json_path = NULL;
+    static char domain[64];
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'q')
+            bench_is_quick = true;
+        else if (option == 'j')
+            json_path = optarg;
+        else
+            return 2;
+    }
+    figures = json_array();
+    snprintf(domain, sizeof domain, "/dev/shm/cove-bench-%d", getpid());
+    MUST(cove_domain_create(domain, 0600));
+    setenv("COVE_DOMAIN", domain, 1);
+    bench_domain = domain;
+    int status = optind < argc ? 0 : 2;
+    for (int i = optind; i < argc; i++) {
+        size_t b = 0;
+        while (b < sizeof benches / sizeof *benches && strcmp(benches[b].name, argv[i]))
+            b++;
+        if (b == sizeof benches / sizeof *benches) {
+            fprintf(stderr, "bench: there is no benchmark '%s'\n", argv[i]);
+            status = 2;
+        } else {
+            benches[b].run();
+        }
+    }
+    if (optind == argc)
+        fprintf(stderr, "usage: cove-bench NAME... [--quick] [--json FILE]\nnames: block\n");
+    if (json_path && json_dump_file(figures, json_path, JSON_INDENT(2)) != 0) {
+        fprintf(stderr, "bench: %s cannot be written\n", json_path);
+        status = 1;
+    }
+    json_decref(figures);
+    rmdir(domain);
+    return status;
+}
