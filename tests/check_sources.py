@@ -28,6 +28,8 @@ def sources():
 
 def folder_of(path, table):
     name = path.relative_to(ROOT).as_posix()
+    if name.endswith("_test.c"):
+        return "tests"  # unit tests stand beside the code, and may use what tests may
     return max((f for f in table if name.startswith(f + "/")), key=len, default=None)
 
 
