@@ -66,7 +66,8 @@ COVE_API void cove_block_close(cove_block *block);
  *  @param data         may be null when `size_bytes` is 0
  *  @param size_bytes   0 to the capacity
  *  @return COVE_OK · COVE_ERR_SIZE over the capacity · COVE_ERR_ACCESS read-only handle · COVE_ERR_TIMEOUT another writer, or
- *          a reader that holds the copy to be overwritten, kept it past the deadline · COVE_ERR_INTERRUPTED · COVE_ERR_LOST
+ *          a reader that holds the copy to be overwritten, kept it past the deadline · COVE_ERR_INTERRUPTED · COVE_ERR_LOST ·
+ *          COVE_ERR_DAMAGED somebody overwrote the lock word; then the value may have been set
  *  @progress waits for writers, and for readers that have held their view since before the last change
  *  @crash   killed inside: the old value, or the new one, whole. A single-copy block is marked as unrepaired instead.
  *           On a single-copy block that was marked, set repairs: the value is new as a whole. */
@@ -158,7 +159,8 @@ COVE_API COVE_MUST_USE cove_result cove_block_own(cove_block *block);
  *  @return COVE_OK · COVE_ERR_NOT_OWNER · COVE_ERR_OPTION · COVE_ERR_ACCESS */
 COVE_API COVE_MUST_USE cove_result cove_block_disown(cove_block *block);
 
-/** Ends ownership and removes the name, in one: of any number of callers exactly one succeeds.
+/** Ends ownership and removes the name, in one: of any number of callers exactly one succeeds. Where the permissions do not let
+ *  the owner remove the file, the object is retired all the same, and the next who may removes the name.
  *  @return COVE_OK · COVE_ERR_NOT_OWNER · COVE_ERR_OPTION · COVE_ERR_ACCESS */
 COVE_API COVE_MUST_USE cove_result cove_block_retire(cove_block *block);
 

@@ -193,6 +193,8 @@ static cove_result check_view(cove_block *block, cove_block_view *view, const ch
     uint64_t mark = view->held[0] & COVEI_HELD_MARK_MASK;
     if (covei_unlikely(mark != COVEI_HELD_MARK || !(view->held[0] & (COVEI_HELD_READ | COVEI_HELD_WRITE))))
         return covei_block_failed(block, COVE_ERR_VIEW, step, "the view holds nothing: it was never locked, or is unlocked already");
+    if (covei_unlikely(view->data != block->data[view->held[0] & COVEI_HELD_COPY]))
+        return covei_block_failed(block, COVE_ERR_VIEW, step, "the view is of another handle");
     if (covei_unlikely(view->held[1] != covei_process_epoch()))
         return covei_block_failed(block, COVE_ERR_FORKED, step, "the view was taken by the parent process, and is the parent's to end");
     return COVE_OK;
@@ -204,14 +206,17 @@ static cove_result end_view(cove_block *block, cove_block_view *view, bool publi
         return result;
     uint64_t held = view->held[0];
     if (held & COVEI_HELD_READ) {
-        covei_reader_leave(&block->member, &block->shared->lock, held & COVEI_HELD_COPY);
         view->held[0] = 0;
+        if (covei_unlikely(!covei_reader_leave(&block->member, &block->shared->lock, held & COVEI_HELD_COPY)))
+            return covei_block_failed(block, COVE_ERR_VIEW, step, "a copy of the view was unlocked before");
         return COVE_OK;
     }
     if (publish && covei_unlikely(view->length_bytes > block->shape.capacity_bytes))
         return covei_block_too_large(block, step, view->length_bytes, block->shape.capacity_bytes, "block");
     if (block->shape.is_single && !publish)
         return covei_block_failed(block, COVE_ERR_UNSUPPORTED, step, "a single-copy block is edited in place; its edits cannot be dropped");
+    if ((result = covei_writer_check(&block->member, &block->shared->lock)) != COVE_OK)
+        return result; /* before anything is published */
     view->held[0] = 0;
     return block->shape.is_single ? covei_single_unlock_write(block, view->length_bytes, held)
                                   : covei_two_unlock_write(block, view->length_bytes, publish, held);
@@ -266,7 +271,8 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
                 *out_version = now;
             return COVE_OK;
         }
-        if (covei_member_is_removed(member) && !covei_exchange_seqcst(&member->told_removed, 1))
+        bool is_removed = covei_member_is_removed(member) || (sleeper.slices % 16 == 15 && covei_member_has_lost_its_name(member));
+        if (is_removed && !covei_exchange_seqcst(&member->told_removed, 1))
             return COVE_REMOVED;
         if (!spins && (result = covei_sleep(&sleeper, &block->shared->change, armed)) != COVE_OK)
             return covei_wait_failed(member, result, "wait", "the deadline passed, and nothing has changed");
@@ -307,7 +313,7 @@ COVEI_FORWARD(retire)
 COVEI_FORWARD(remove)
 
 bool cove_block_is_removed(const cove_block *block) {
-    return block && covei_member_is_removed(&block->member);
+    return block && (covei_member_is_removed(&block->member) || covei_member_has_lost_its_name(&block->member));
 }
 
 cove_result cove_block_get_info(cove_block *block, cove_block_info *out_info) {

@@ -148,6 +148,32 @@ TEST(a_view_can_be_ended_once) {
     cove_block_close(block);
 }
 
+TEST(a_view_of_another_handle_or_a_copy_of_an_ended_one_publishes_nothing) {
+    for (unsigned single = 0; single < 2; single++) {
+        cove_block_options options = {.capacity_bytes = 8, .flags = single ? COVE_BLOCK_SINGLE : 0};
+        cove_block *a = open_block("a", &options), *b = open_block("b", &options);
+        cove_block_view view, copy;
+        expect(COVE_OK, cove_block_set(b, "old", 3, COVE_TRY));
+        expect(COVE_OK, cove_block_set(b, "new", 3, COVE_TRY));
+        expect(COVE_OK, cove_block_lock_write(a, &view, COVE_TRY));
+        copy = view;
+        expect(COVE_ERR_VIEW, cove_block_unlock(b, &view));
+        value_is(b, "new");
+        assert_int_equal(cove_block_version(b), 2);
+        expect(COVE_OK, cove_block_unlock(a, &view));
+        expect(COVE_ERR_DAMAGED, cove_block_unlock(a, &copy));
+        assert_int_equal(cove_block_version(a), 1);
+        expect(COVE_OK, cove_block_lock_read(a, &view, COVE_TRY));
+        copy = view;
+        expect(COVE_OK, cove_block_unlock(a, &view));
+        expect(COVE_ERR_VIEW, cove_block_unlock(a, &copy));
+        for (int i = 0; i < 3; i++)
+            expect(COVE_OK, cove_block_set(a, "x", 1, COVE_TRY));
+        cove_block_close(a);
+        cove_block_close(b);
+    }
+}
+
 static void *unlock_elsewhere(void *context) {
     void **both = context;
     return (void *)(intptr_t)cove_block_unlock(both[0], both[1]);
@@ -542,6 +568,24 @@ TEST(a_removed_block_goes_on_for_its_members_who_are_told_once) {
     cove_block_close(reader);
     cove_block_close(newer);
     assert_int_equal(count_files(test_domain), 0);
+}
+
+TEST(a_read_only_member_that_removes_tells_the_others_too) {
+    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8}), *reader = open_block("b", &(cove_block_options){.access = COVE_READ_ONLY});
+    expect(COVE_OK, cove_block_remove(reader));
+    expect(COVE_REMOVED, cove_block_wait(block, 0, COVE_FOREVER, NULL));
+    cove_block_close(reader);
+    cove_block_close(block);
+}
+
+TEST(a_name_that_went_without_a_word_is_noticed_by_who_waits) {
+    char path[256];
+    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8});
+    snprintf(path, sizeof path, "%s/b", test_domain);
+    assert_int_equal(unlink(path), 0); /* as a remover leaves it that is killed before it has said so */
+    expect(COVE_REMOVED, cove_block_wait(block, 0, cove_in_ms(60000), NULL));
+    assert_true(cove_block_is_removed(block));
+    cove_block_close(block);
 }
 
 TEST(the_owner_takes_its_block_with_it) {

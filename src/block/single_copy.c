@@ -91,14 +91,24 @@ static cove_result try_get(const cove_block *block, void *out_data, uint64_t siz
     return covei_likely(fits) ? COVE_OK : length > block->shape.capacity_bytes ? COVE_ERR_DAMAGED : COVE_ERR_SIZE;
 }
 
+/* What the last look has seen. */
+typedef struct odd_look {
+    uint64_t sequence;
+    uint32_t count; /* how often in a row the lock was free and the sequence odd, and the same */
+} odd_look;
+
 /* Somebody is inside. COVE_OK: he lives, or has just gone. */
-static cove_result look_inside(cove_block *block, uint32_t *odd_looks) {
+static cove_result look_inside(cove_block *block, odd_look *odd) {
     bool alive;
     uint64_t writer = covei_load_seqcst(&block->shared->lock.writer);
     if (writer & COVEI_WRITER_DIRTY)
         return COVE_ERR_UNREPAIRED;
-    if (covei_writer_is_free(writer))
-        return covei_load_seqcst(&block->shared->sequence) & 1 && ++*odd_looks > ODD_LOOKS ? COVE_ERR_DAMAGED : COVE_OK;
+    if (covei_writer_is_free(writer)) {
+        uint64_t sequence = covei_load_seqcst(&block->shared->sequence); /* an honest writer may have entered since: then it moves on */
+        odd->count = sequence & 1 && sequence == odd->sequence ? odd->count + 1 : 0;
+        odd->sequence = sequence;
+        return odd->count > ODD_LOOKS ? COVE_ERR_DAMAGED : COVE_OK;
+    }
     cove_result result = covei_writer_is_alive(&block->member, writer, &alive);
     if (result != COVE_OK)
         return result;
@@ -133,7 +143,7 @@ cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_by
     covei_member *member = &block->member;
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
     covei_a32 *gate = &block->shared->lock.gate;
-    uint32_t odd_looks = 0;
+    odd_look odd = {0};
     cove_result result;
     for (int tries = 0;; tries++) {
         result = try_get(block, out_data, size_bytes, out_length, out_version);
@@ -142,13 +152,13 @@ cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_by
         if (covei_sleeper_spins(&sleeper))
             continue;
         if (tries > GET_TRIES && !member->is_read_only) {
-            result = look_inside(block, &odd_looks);
+            result = look_inside(block, &odd);
             if (result == COVE_OK)
                 result = get_locked(block, out_data, size_bytes, out_length, out_version, deadline_ns);
             break;
         }
         uint32_t armed = member->is_read_only ? covei_load_seqcst(gate) : covei_event_arm(gate);
-        if ((result = look_inside(block, &odd_looks)) != COVE_OK)
+        if ((result = look_inside(block, &odd)) != COVE_OK)
             break;
         if (!(covei_load_seqcst(&block->shared->sequence) & 1) && tries <= GET_TRIES)
             continue;

@@ -147,7 +147,8 @@ static bool list_entry(void *context, const char *name) {
     return more;
 }
 
-/* ---- Public. All of it is inside the guard: the files are only open for a moment, and hold nothing; but covei_process_look asks. */
+/* ---- Public. None of it is inside the guard: the files hold no locks, so it does no harm where a child of fork inherits one; and
+ * the functions that are called back may fork. */
 
 cove_result cove_inspect_domain(const char *domain, cove_domain_info *out_info) {
     cove_domain_info info = {0};
@@ -157,13 +158,11 @@ cove_result cove_inspect_domain(const char *domain, cove_domain_info *out_info) 
     covei_error_about(domain, NULL);
     if (!out_info)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "inspect", "there is no place for the answer");
-    covei_guard_enter();
     cove_result result = covei_domain_open(domain, info.path, sizeof info.path, &dir, &facts);
     if (result == COVE_OK) {
         result = covei_dir_volume(dir, &volume);
         covei_dir_close(dir);
     }
-    covei_guard_leave();
     if (result != COVE_OK)
         return result;
     memcpy(info.file_system, volume.name, sizeof volume.name);
@@ -183,13 +182,11 @@ cove_result cove_inspect_list(const char *domain, cove_inspect_fn each, void *co
     covei_error_about(domain, NULL);
     if (!each)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "inspect", "there is nobody to tell");
-    covei_guard_enter();
     cove_result result = covei_domain_open(domain, path, sizeof path, &list.dir, &facts);
     if (result == COVE_OK) {
         result = covei_dir_list(list.dir, list_entry, &list);
         covei_dir_close(list.dir);
     }
-    covei_guard_leave();
     return result;
 }
 
@@ -215,10 +212,8 @@ cove_result cove_inspect_object(const char *domain, const char *name, cove_objec
     look l;
     if (!out_info)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "inspect", "there is no place for the answer");
-    covei_guard_enter();
     cove_result result = look_by_name(domain, name, &l);
     covei_file_close(l.file);
-    covei_guard_leave();
     if (result == COVE_OK)
         *out_info = l.info;
     return result;
@@ -249,7 +244,6 @@ cove_result cove_inspect_attachments(const char *domain, const char *name, cove_
     look l;
     if (!each)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "inspect", "there is nobody to tell");
-    covei_guard_enter();
     cove_result result = look_by_name(domain, name, &l);
     if (result == COVE_OK && l.info.state != COVE_ERR_NOT_FOUND)
         result = l.info.state;
@@ -264,6 +258,5 @@ cove_result cove_inspect_attachments(const char *domain, const char *name, cove_
             }
     }
     covei_file_close(l.file);
-    covei_guard_leave();
     return result;
 }

@@ -292,8 +292,7 @@ typedef struct covei_process_facts {
 /* 33. Tells of this process, for people to read.
  *     33.1 post: pid is this process's own, also in a child of fork
  *     33.2 post: boot_id is the same in all processes until the machine starts again
- *     33.3 post: the pointer stays valid, and a second call costs no system call
- *     33.4 pre:  called inside the guard */
+ *     33.3 post: the pointer stays valid, and a second call costs no system call */
 const covei_process_facts *covei_process_look(void);
 
 /* 34. The effective user.
@@ -314,7 +313,9 @@ static inline uint64_t covei_process_epoch(void);
  *     child would inherit the description and with it the lock. Two threads may be inside at once.
  *     37.1 post: a fork by another thread does not happen between enter and leave
  *     37.2 post: is free in a child of fork, unless the thread that forked was inside: then it alone is
- *     37.3 post: a thread that is inside may enter again, and waits for nobody then; it is outside after as many leaves */
+ *     37.3 post: a thread that is inside may enter again, and waits for nobody then; it is outside after as many leaves
+ *     37.4 post: a thread is not cancelled inside
+ *     37.5 pre:  nothing of the user's is called inside */
 void covei_guard_enter(void);
 void covei_guard_leave(void);
 

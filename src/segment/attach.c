@@ -129,9 +129,15 @@ static cove_result check_fit(const covei_request *request, const covei_facts_shm
 }
 
 /* A file with holes (copied, or written by hand) would fault where memory runs out: fill them now, or say that it cannot be. */
-static cove_result fill_holes(const covei_request *request, covei_file file, const covei_file_facts *file_facts, const covei_facts_shm *facts) {
+static cove_result fill_holes(const covei_request *request, covei_dir dir, covei_file file, const covei_file_facts *file_facts,
+                              const covei_facts_shm *facts) {
+    covei_volume_facts volume;
     if (file_facts->allocated_bytes >= facts->file_bytes)
         return COVE_OK;
+    uint64_t missing = facts->file_bytes - file_facts->allocated_bytes;
+    if (covei_dir_volume(dir, &volume) == COVE_OK && volume.total_bytes && volume.free_bytes < missing)
+        return covei_fail(COVE_ERR_SPACE, 0, "open", "has holes of %llu bytes, and the file system has %llu free", (unsigned long long)missing,
+                          (unsigned long long)volume.free_bytes); /* before a part of them is filled */
     if (request->access == COVE_READ_ONLY)
         return covei_fail(COVE_ERR_SPACE, 0, "open", "has holes: %llu of its %llu bytes are reserved; open it once for writing",
                           (unsigned long long)file_facts->allocated_bytes, (unsigned long long)facts->file_bytes);
@@ -194,7 +200,7 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
                        : COVEI_AGAIN;
         goto out;
     }
-    if ((result = check_fit(request, &facts)) != COVE_OK || (result = fill_holes(request, token_file, &file, &facts)) != COVE_OK ||
+    if ((result = check_fit(request, &facts)) != COVE_OK || (result = fill_holes(request, dir, token_file, &file, &facts)) != COVE_OK ||
         (result = open_again(domain, dir, request->name, token_file, file.identity, request->access, &probe)) != COVE_OK || /* 2 */
         (result = covei_map(probe, facts.file_bytes, request->access, request->map_flags, &address)) != COVE_OK)
         goto out;
@@ -233,6 +239,7 @@ static void drop_birth(birth *b, covei_domain *domain) {
     }
     covei_unmap(b->address, b->facts.file_bytes);
     covei_file_close(b->probe);
+    b->address = NULL;
     b->probe = no_file;
 }
 
@@ -242,12 +249,30 @@ static cove_result make_file(covei_domain *domain, uint32_t mode, birth *b) {
     if (result != COVE_OK)
         return result;
     b->hidden[0] = 0;
-    if (domain->has_nameless)
+    if (covei_load_relaxed(&domain->has_nameless))
         return covei_file_create(dir, NULL, mode, &b->probe);
     do {
         covei_hidden_name(b->hidden);
         result = covei_file_create(dir, b->hidden, mode, &b->probe);
     } while (result == COVE_ERR_EXISTS);
+    /* Against the sweeps. It is let go of when T holds it too; a hidden birth does not outlive its round. */
+    if (result == COVE_OK && covei_lock_try(b->probe, COVEI_BYTE_DEADMAN, COVEI_LOCK_SHARED) == COVE_ERR_BUSY)
+        result = COVEI_AGAIN;
+    return result;
+}
+
+/* Memory for it. A file without a name holds no lock, so meanwhile others may fork. */
+static cove_result fill_file(const covei_request *request, birth *b) {
+    bool is_nameless = !b->hidden[0];
+    if (is_nameless)
+        covei_guard_leave();
+    cove_result result = covei_file_reserve(b->probe, b->facts.file_bytes);
+    if (result == COVE_OK)
+        result = covei_file_look(b->probe, &b->file);
+    if (result == COVE_OK)
+        result = covei_map(b->probe, b->facts.file_bytes, COVE_READ_WRITE, request->map_flags, &b->address);
+    if (is_nameless)
+        covei_guard_enter();
     return result;
 }
 
@@ -260,8 +285,10 @@ static cove_result prepare_birth(const covei_request *request, covei_domain *dom
     uint32_t mode = request->mode ? request->mode : covei_domain_default_mode(covei_load_relaxed(&domain->mode));
     covei_sweep(domain, false);
     for (bool swept = false;; swept = true) {
-        result = make_file(domain, mode, b);
-        if (result == COVE_OK && (result = covei_file_reserve(b->probe, b->facts.file_bytes)) != COVE_OK)
+        covei_error_about(domain->path, request->name);
+        if ((result = make_file(domain, mode, b)) == COVE_OK)
+            result = fill_file(request, b);
+        if (result != COVE_OK)
             drop_birth(b, domain);
         if (result != COVE_ERR_SPACE || swept)
             break;
@@ -269,13 +296,6 @@ static cove_result prepare_birth(const covei_request *request, covei_domain *dom
     }
     if (result != COVE_OK)
         return result;
-    result = covei_file_look(b->probe, &b->file);
-    if (result == COVE_OK)
-        result = covei_map(b->probe, b->facts.file_bytes, COVE_READ_WRITE, request->map_flags, &b->address);
-    if (result != COVE_OK) {
-        drop_birth(b, domain);
-        return result;
-    }
     covei_header_shm *header = b->address;
     header->facts = b->facts;
     if (request->lifetime == COVE_WHILE_OWNED)
@@ -290,12 +310,20 @@ static cove_result publish_birth(const covei_request *request, covei_domain *dom
     covei_dir dir;
     cove_result result = covei_domain_dir(domain, &dir);
     if (result == COVE_OK)
-        result = open_again(domain, dir, b->hidden, b->probe, b->file.identity, COVE_READ_WRITE, &token_file);
+        result = covei_file_reopen(b->probe, COVE_READ_WRITE, &token_file);
+    if (result == COVE_ERR_UNSUPPORTED && b->hidden[0]) {
+        result = covei_file_open(dir, b->hidden, COVE_READ_WRITE, &token_file);
+    } else if (result == COVE_ERR_UNSUPPORTED) {
+        covei_store_relaxed(&domain->has_nameless, 0); /* this process has lost /proc since; from now on births are hidden */
+        result = COVEI_AGAIN;
+    }
     if (result != COVE_OK)
-        return result;
+        return result == COVE_ERR_NOT_FOUND ? COVEI_AGAIN : result;
     fill_member(member, request, domain, &b->facts, b->file.identity, b->probe, b->address);
     if ((result = take_token(member, token_file)) != COVE_OK)
         goto out;
+    if (b->hidden[0])
+        covei_lock_release(b->probe, COVEI_BYTE_DEADMAN); /* P never holds a lasting lock */
     result = covei_file_publish(dir, b->probe, b->hidden[0] ? b->hidden : NULL, request->name);
     if (result != COVE_OK) {
         covei_slot_give_back(member);
@@ -314,14 +342,18 @@ out:
 }
 
 /* One round of all that was asked for, inside the guard. */
-static cove_result attach_once(const covei_request *request, covei_domain *domain, birth *b, covei_member *member, cove_opened *opened) {
+static cove_result attach_once(const covei_request *request, covei_domain *domain, birth *b, covei_member *member, cove_opened *opened,
+                               bool *out_prepared) {
     cove_result result = open_once(request, domain, member, opened);
     if (result != COVE_ERR_NOT_FOUND || request->how == COVE_OPEN || request->access == COVE_READ_ONLY)
         return result;
-    if (b->probe.handle == COVEI_NO_HANDLE && (result = prepare_birth(request, domain, b)) != COVE_OK)
-        return result;
+    if (b->probe.handle == COVEI_NO_HANDLE) {
+        if ((result = prepare_birth(request, domain, b)) != COVE_OK)
+            return result;
+        *out_prepared = true;
+    }
     result = publish_birth(request, domain, b, member, opened);
-    if (result == COVEI_AGAIN)
+    if (result == COVEI_AGAIN || (result != COVE_OK && b->hidden[0]))
         drop_birth(b, domain);
     return result == COVE_ERR_EXISTS ? COVEI_AGAIN : result;
 }
@@ -353,8 +385,13 @@ cove_result covei_segment_open(const covei_request *request, covei_member *membe
     covei_error_about(domain->path, request->name);
     cove_time_ns start = covei_clock_ns();
     for (;;) {
-        result = attach_once(request, domain, &b, member, opened);
+        bool prepared = false;
+        result = attach_once(request, domain, &b, member, opened, &prepared);
         covei_guard_leave();
+        if (prepared) { /* that may have taken long, and was nobody's fault */
+            start = covei_clock_ns();
+            tries = 0;
+        }
         if (result == COVEI_AGAIN) {
             if (!covei_back_off(&tries, start)) {
                 result = covei_fail(COVE_ERR_BUSY, 0, "open", "somebody has kept it busy for 3 s; is a process stopped while it attaches? (see: cove stat %s)",
@@ -436,7 +473,7 @@ void covei_segment_close(covei_member *member) {
 static cove_result revive_once(covei_member *member) {
     cove_access access = member->is_read_only ? COVE_READ_ONLY : COVE_READ_WRITE;
     covei_file inherited, token_file = no_file, probe = no_file;
-    covei_lock held;
+    bool is_leftover;
     covei_dir dir;
     member->token = (covei_token){0}; /* its page was not copied to the child */
     cove_result result = covei_member_probe(member, &inherited);
@@ -447,10 +484,10 @@ static cove_result revive_once(covei_member *member) {
     if (result == COVE_OK)
         result = open_again(member->domain, dir, member->name, inherited, member->identity, access, &probe);
     if (result == COVE_OK)
-        result = covei_lock_probe(probe, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE, &held);
+        result = covei_is_leftover(probe, member->lifetime, &is_leftover);
     if (result != COVE_OK)
         goto out;
-    if (held == COVEI_LOCK_FREE && member->lifetime != COVE_UNTIL_REMOVED) {
+    if (is_leftover) {
         result = covei_fail(COVE_ERR_FORKED, 0, "attach again", "the parent process has ended, and with it the object; fork first, then open");
         goto out;
     }

@@ -2,7 +2,7 @@
 #include "segment/domain.h"
 
 #include "base/error.h"
-#include "segment/segment_layout.h"
+#include "segment/internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +99,7 @@ static cove_result unlink_scratch(covei_domain *domain, const char *hidden) {
 static cove_result make_scratch(covei_domain *domain, const char *hidden, covei_file *out_file, bool *out_has_name) {
     cove_result result = covei_file_create(domain->dir, NULL, 0600, out_file);
     *out_has_name = false;
-    domain->has_nameless = result == COVE_OK;
+    covei_store_relaxed(&domain->has_nameless, result == COVE_OK);
     if (result == COVE_ERR_UNSUPPORTED) {
         result = covei_file_create(domain->dir, hidden, 0600, out_file);
         *out_has_name = result == COVE_OK;
@@ -120,7 +120,7 @@ static cove_result test_volume(covei_domain *domain) {
     if (!domain->volume.is_known)
         return covei_fail(COVE_ERR_DOMAIN, 0, "check domain",
                           "the file system is %s, whose locks or mappings are not known to be right; use a directory on tmpfs, ext4, "
-                          "xfs, btrfs, f2fs or hugetlbfs",
+                          "xfs or hugetlbfs",
                           domain->volume.name);
     covei_hidden_name(hidden);
     cove_result result = make_scratch(domain, hidden, &file, &has_name);
@@ -128,12 +128,15 @@ static cove_result test_volume(covei_domain *domain) {
         return COVE_OK;
     if (result != COVE_OK)
         return result;
-    if ((result = covei_lock_try(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE)) != COVE_OK)
+    result = covei_lock_try(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE);
+    if (result == COVE_ERR_BUSY)
+        result = COVEI_AGAIN; /* a sweep has its hand on it already */
+    if (result != COVE_OK)
         goto out;
     if ((result = covei_file_reopen(file, COVE_READ_WRITE, &other)) == COVE_ERR_UNSUPPORTED && has_name)
         result = covei_file_open(domain->dir, hidden, COVE_READ_WRITE, &other);
     if (result == COVE_ERR_UNSUPPORTED) /* no /proc: births cannot be nameless, and their locks must be trusted to the list */
-        domain->has_nameless = false;
+        covei_store_relaxed(&domain->has_nameless, 0);
     if (result != COVE_OK) {
         result = result == COVE_ERR_UNSUPPORTED || result == COVE_ERR_NOT_FOUND ? COVE_OK : result;
         goto out;
@@ -147,7 +150,7 @@ static cove_result test_volume(covei_domain *domain) {
         goto out;
     if (!has_name) {
         has_name = covei_file_publish(domain->dir, file, NULL, hidden) == COVE_OK;
-        domain->has_nameless = has_name;
+        covei_store_relaxed(&domain->has_nameless, has_name);
     }
     covei_file_close(file);
     file.handle = COVEI_NO_HANDLE;
@@ -202,7 +205,12 @@ cove_result covei_domain_enter(const char *name, covei_domain **out_domain) {
     memcpy(domain->path, absolute, strlen(absolute) + 1);
     domain->identity = facts.identity;
     domain->dir = dir;
-    if ((result = covei_dir_volume(dir, &domain->volume)) != COVE_OK || (result = test_volume(domain)) != COVE_OK)
+    if ((result = covei_dir_volume(dir, &domain->volume)) != COVE_OK)
+        goto failed;
+    do
+        result = test_volume(domain);
+    while (result == COVEI_AGAIN);
+    if (result != COVE_OK)
         goto failed;
     domain->next = domains;
     domains = domain;

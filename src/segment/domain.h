@@ -10,7 +10,7 @@ typedef struct covei_domain {
     struct covei_domain *next;
     covei_identity identity;
     covei_volume_facts volume;
-    bool has_nameless;       /* files without a name can be made and published here */
+    covei_a32 has_nameless;  /* files without a name can be made and published here; may turn false */
     covei_dir dir;           /* under the mutex */
     uint32_t users;          /* under the mutex */
     covei_a32 owner_uid;     /* as it was at the last enter */

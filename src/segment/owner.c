@@ -48,13 +48,17 @@ cove_result covei_member_disown(covei_member *member) {
 /* CRASH: killed after the swap: the word says DOOMED, and the next who comes by removes the name. */
 cove_result covei_owner_retire(covei_member *member) {
     covei_file file;
-    bool removed = false;
     uint64_t owner = me(member);
     if (!covei_cas_seqcst(&member->header->owner, &owner, COVEI_OWNER_DOOMED))
         return COVE_ERR_NOT_OWNER;
     cove_result result = covei_member_file(member, COVE_READ_WRITE, &file);
     if (result == COVE_OK) {
-        result = covei_unname(&(covei_corpse){member->domain, member->name, file, member->identity, member->id}, &removed);
+        for (int tries = 0; tries < 100; tries++) { /* somebody may be at the name, for microseconds */
+            result = covei_unname(&(covei_corpse){member->domain, member->name, file, member->identity, member->id}, NULL);
+            if (result != COVEI_AGAIN)
+                break;
+            covei_pause(20000);
+        }
         covei_file_close(file);
     }
     covei_mark_removed(member->header, member->event_offset, member->file_bytes);

@@ -128,7 +128,16 @@ void covei_mark_removed(covei_header_shm *header, const uint64_t event_offset[CO
 }
 
 bool covei_member_is_removed(const covei_member *member) {
-    return covei_load_seqcst(&member->header->removed) != 0;
+    if (covei_load_seqcst(&member->header->removed))
+        return true;
+    return member->lifetime == COVE_WHILE_OWNED && covei_load_seqcst(&member->header->owner) == COVEI_OWNER_DOOMED;
+}
+
+/* A remover may be killed after the name has gone and before he has said so; so whoever waits long asks the file itself. */
+bool covei_member_has_lost_its_name(const covei_member *member) {
+    covei_file_facts facts;
+    covei_file probe = {(int64_t)covei_load_relaxed(&member->probe)};
+    return covei_file_look(probe, &facts) == COVE_OK && covei_identity_equal(facts.identity, member->identity) && !facts.has_name;
 }
 
 /* A fresh description, because threads that shared one would not exclude each other. */
@@ -151,9 +160,22 @@ cove_result covei_member_file(covei_member *member, cove_access access, covei_fi
     return result;
 }
 
+/* A read-only member says it through a mapping of its own. */
+static cove_result mark_through(covei_member *member, covei_file file) {
+    void *address = member->header;
+    if (member->is_read_only) {
+        cove_result result = covei_map(file, member->file_bytes, COVE_READ_WRITE, 0, &address);
+        if (result != COVE_OK)
+            return result;
+    }
+    covei_mark_removed(address, member->event_offset, member->file_bytes);
+    if (address != (void *)member->header)
+        covei_unmap(address, member->file_bytes);
+    return COVE_OK;
+}
+
 cove_result covei_member_remove(covei_member *member) {
     covei_file file = {COVEI_NO_HANDLE};
-    bool removed = false;
     uint32_t tries = 0;
     cove_time_ns start = covei_clock_ns();
     covei_error_about(member->domain->path, member->name);
@@ -161,11 +183,11 @@ cove_result covei_member_remove(covei_member *member) {
         covei_guard_enter();
         cove_result result = covei_member_file(member, COVE_READ_WRITE, &file);
         if (result == COVE_OK) {
-            result = covei_unname(&(covei_corpse){member->domain, member->name, file, member->identity, member->id}, &removed);
+            result = covei_unname(&(covei_corpse){member->domain, member->name, file, member->identity, member->id}, NULL);
+            if (result == COVE_OK) /* gone by us or before; said again in case that who did it could not */
+                result = mark_through(member, file);
             covei_file_close(file);
         }
-        if (removed && !member->is_read_only)
-            covei_mark_removed(member->header, member->event_offset, member->file_bytes);
         covei_guard_leave();
         if (result != COVEI_AGAIN)
             return result;
@@ -319,8 +341,13 @@ static bool sweep_entry(void *context, const char *name) {
     } else {
         s->report.refused_count++;
     }
-    if (s->each)
+    covei_file_close(file);
+    if (s->each) {
+        covei_guard_leave(); /* nothing of the user's is called inside */
         s->each(s->context, name, file_facts.allocated_bytes, refused);
+        covei_guard_enter();
+    }
+    return true;
 out:
     covei_file_close(file);
     return true;

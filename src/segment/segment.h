@@ -113,6 +113,7 @@ cove_result covei_slot_is_alive(covei_member *member, uint32_t slot, bool *out_a
 void covei_slot_recover(covei_member *member, uint32_t slot);
 
 bool covei_member_is_removed(const covei_member *member);
+bool covei_member_has_lost_its_name(const covei_member *member); /* costs a system call */
 cove_result covei_member_remove(covei_member *member);
 cove_result covei_member_own(covei_member *member);
 cove_result covei_member_disown(covei_member *member);

@@ -110,6 +110,13 @@ static inline void covei_writer_enter(covei_member *member, covei_rwlock_shm *lo
 
 cove_result covei_writer_lost(covei_member *member, uint64_t seen);
 
+/* Whether the word is ours: before anything is published under it. COVE_ERR_DAMAGED; told. */
+static inline cove_result covei_writer_check(covei_member *member, const covei_rwlock_shm *lock) {
+    uint64_t seen = covei_load_relaxed(&lock->writer);
+    bool is_mine = (seen & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == covei_writer_word(member);
+    return covei_likely(is_mine) ? COVE_OK : covei_writer_lost(member, seen);
+}
+
 /* Gives the word back. COVE_ERR_DAMAGED: it was no longer ours, and is left as it is.
  * CRASH: killed after the swap, before the wake: sleepers look again when their slice ends. */
 static inline cove_result covei_writer_release(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
@@ -123,9 +130,13 @@ static inline cove_result covei_writer_release(covei_member *member, covei_rwloc
 
 /* Single copy: in, with nobody writing. COVE_OK · COVE_OWNER_DIED in, and the bytes are DIRTY · errors as covei_writer_acquire. */
 cove_result covei_reader_enter(covei_member *member, covei_rwlock_shm *lock, cove_time_ns deadline_ns);
-static inline void covei_reader_leave(covei_member *member, covei_rwlock_shm *lock, unsigned copy) {
-    covei_sub_seqcst(covei_pin(member, copy), 1);
+/* False: there was no pin to take back, and there is none now. */
+static inline bool covei_reader_leave(covei_member *member, covei_rwlock_shm *lock, unsigned copy) {
+    bool had_one = covei_sub_seqcst(covei_pin(member, copy), 1) != 0;
+    if (covei_unlikely(!had_one))
+        covei_add_seqcst(covei_pin(member, copy), 1);
     covei_event_wake(&lock->drain);
+    return had_one;
 }
 
 /* Whether the holder of this writer word is alive. */

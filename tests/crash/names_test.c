@@ -148,6 +148,25 @@ TEST(what_the_dead_have_left_is_swept_by_those_who_create) {
     assert_int_equal(count_files(test_domain), 0);
 }
 
+TEST(what_the_dead_have_left_is_swept_also_from_under_many_living) {
+    cove_block *living[60], *block;
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(end_of(child(make_and_die, NULL)), -SIGKILL);
+    for (int i = 0; i < 60; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "living%d", i);
+        expect(COVE_OK, cove_block_open(&living[i], name, &(cove_block_options){.capacity_bytes = 8}));
+    }
+    for (int i = 0; i < 400 && count_files(test_domain) > 60; i++) {
+        expect(COVE_OK, cove_block_open(&block, "new", &(cove_block_options){.capacity_bytes = 8}));
+        cove_block_close(block);
+        usleep(20000);
+    }
+    assert_int_equal(count_files(test_domain), 60);
+    for (int i = 0; i < 60; i++)
+        cove_block_close(living[i]);
+}
+
 TEST(gc_removes_the_dead_and_nothing_else) {
     cove_block *living, *staying, *owned;
     cove_gc_report report;

@@ -204,6 +204,32 @@ TEST(a_holder_that_is_stopped_is_never_taken_for_dead) {
     }
 }
 
+static int starve_and_be_stopped(void *context) {
+    cove_block *block = open_here();
+    cove_block_view view;
+    (void)context;
+    stage->step++;
+    return cove_block_lock_write(block, &view, COVE_FOREVER) != COVE_OK;
+}
+
+TEST(a_free_lock_is_had_at_once_though_somebody_who_starves_for_it_is_stopped) {
+    cove_block *block = begin(COVE_BLOCK_SINGLE);
+    cove_block_view view;
+    expect(COVE_OK, cove_block_lock_write(block, &view, COVE_TRY));
+    pid_t pid = child(starve_and_be_stopped, NULL);
+    eventually(stage->step == 1);
+    usleep(30000); /* it has asked for the turn by now */
+    kill(pid, SIGSTOP);
+    usleep(1000);
+    expect(COVE_OK, cove_block_unlock(block, &view));
+    for (int i = 0; i < 20; i++) {
+        expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
+        expect(COVE_OK, cove_block_set(block, "x", 1, cove_in_ms(5)));
+    }
+    kill_child(pid);
+    cove_block_close(block);
+}
+
 /* ---- Neither side starves. */
 
 static int hot_writer(void *context) {

@@ -199,6 +199,80 @@ TEST(exec_ends_an_attachment_like_a_death) {
     cove_block_close(mine);
 }
 
+static int use_disowned(void *context) {
+    (void)context;
+    while (!*step)
+        usleep(100);
+    return cove_block_set(block, "x", 1, COVE_TRY) != COVE_OK;
+}
+
+static int disown_and_leave(void *context) {
+    (void)context;
+    if (cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}) != COVE_OK || cove_block_disown(block) != COVE_OK)
+        return 1;
+    pid_t pid = fork();
+    if (!pid) {
+        *step = use_disowned(NULL) ? 3 : 2;
+        _exit(0);
+    }
+    return 0;
+}
+
+TEST(a_disowned_object_is_there_for_a_child_whose_parent_has_ended) {
+    step = shared_memory(sizeof *step);
+    assert_int_equal(end_of(child(disown_and_leave, NULL)), 0);
+    *step = 1;
+    eventually(*step >= 2);
+    assert_int_equal(*step, 2);
+    expect(COVE_OK, cove_remove(NULL, "b", 0));
+}
+
+static void fork_here(void *context, const char *name, uint64_t bytes, cove_result outcome) {
+    (void)name, (void)bytes, (void)outcome;
+    pid_t pid = fork();
+    if (!pid)
+        _exit(0);
+    waitpid(pid, NULL, 0);
+    ++*(int *)context;
+}
+
+static bool fork_there(void *context, const cove_object_info *info) {
+    fork_here(context, info->name, 0, COVE_OK);
+    return true;
+}
+
+static int leave_some(void *context) {
+    (void)context;
+    for (char name[] = "a"; *name < 'f'; ++*name) {
+        cove_block *b;
+        if (cove_block_open(&b, name, &(cove_block_options){.capacity_bytes = 8}) != COVE_OK)
+            return 1;
+    }
+    kill(getpid(), SIGKILL);
+    return 2;
+}
+
+static void *list_and_fork(void *context) {
+    int *forks = context;
+    for (int i = 0; i < 20; i++)
+        if (cove_inspect_list(NULL, fork_there, forks) != COVE_OK)
+            return (void *)1;
+    return NULL;
+}
+
+TEST(functions_that_are_called_back_may_fork) {
+    pthread_t threads[2];
+    int forks[3] = {0};
+    assert_int_equal(end_of(child(leave_some, NULL)), -SIGKILL);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, list_and_fork, &forks[i]);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(forks[0], 100);
+    expect(COVE_OK, cove_gc(NULL, 0, fork_here, &forks[2], NULL));
+    assert_int_equal(forks[2], 5);
+}
+
 /* ---- Forking in one thread while another opens and closes. */
 
 static _Atomic int stop;

@@ -87,7 +87,8 @@ cove_result covei_dir_look(covei_dir dir, covei_dir_facts *out_facts) {
     return S_ISDIR(facts.st_mode) ? COVE_OK : COVE_ERR_LOST;
 }
 
-/* File systems on which byte locks of open descriptions, mappings that carry them, and reservation are known to be right.
+/* File systems on which byte locks of open descriptions, mappings that carry them, and reservation are known to be right. Those
+ * that write elsewhere than they have reserved (btrfs, f2fs) can run out of space in the middle of a write to mapped memory.
  * The magic numbers are from the kernel's uapi header magic.h; not every distribution's copy has all of them. */
 static const struct {
     uint64_t magic;
@@ -95,7 +96,7 @@ static const struct {
     bool is_known;
 } volumes[] = {
     {0x01021994, "tmpfs", true},    {0x958458f6, "hugetlbfs", true}, {0xef53, "ext4", true},        {0x58465342, "xfs", true},
-    {0x9123683e, "btrfs", true},    {0xf2f52010, "f2fs", true},      {0x858458f6, "ramfs", false},  {0x6969, "nfs", false},
+    {0x9123683e, "btrfs", false},   {0xf2f52010, "f2fs", false},     {0x858458f6, "ramfs", false},  {0x6969, "nfs", false},
     {0x65735546, "fuse", false},    {0x794c7630, "overlayfs", false}, {0xff534d42, "cifs", false},  {0xfe534d42, "smb2", false},
     {0x01021997, "9p", false},      {0x2fc12fc1, "zfs", false},      {0x4d44, "vfat", false},       {0x9fa0, "proc", false},
     {0x62656572, "sysfs", false},
@@ -165,6 +166,21 @@ struct raw_entry {
     char name[];
 };
 
+static long read_entries_at(int fd, uint64_t place, void *buffer, size_t size_bytes) {
+    return lseek(fd, (off_t)place, SEEK_SET) < 0 ? -1 : syscall(SYS_getdents64, fd, buffer, size_bytes);
+}
+
+/* The position behind the first entry that counts; 0 where there is none. */
+static int64_t first_position(const char *buffer, long got) {
+    for (long at = 0; at < got;) {
+        const struct raw_entry *entry = (const void *)(buffer + at);
+        at += entry->length;
+        if (!is_self_or_parent(entry->name))
+            return entry->next;
+    }
+    return 0;
+}
+
 cove_result covei_dir_sample(covei_dir dir, uint32_t limit, covei_dir_fn each, void *context) {
     _Alignas(8) char buffer[1024];
     long got = 0;
@@ -173,13 +189,19 @@ cove_result covei_dir_sample(covei_dir dir, uint32_t limit, covei_dir_fn each, v
     if (fd < 0)
         return covei_fail(covei_linux_result(errno), errno, "sample domain", "the directory cannot be read");
     /* What a position means is the file system's secret: a small count (tmpfs) or a hash of 63 bits (ext4). So the place is
-     * drawn from all bits, and halved until something stands at or behind it: at most 63 short system calls, mostly none. */
+     * drawn from all bits, and halved until something stands at or behind it: at most 63 short system calls, mostly few. Where
+     * positions are small counts that would always end at one end of them; so it is drawn again, below the first one found. */
     covei_random(&place, sizeof place);
     for (place >>= 1; got <= 0; place >>= 1) {
-        if (lseek(fd, (off_t)place, SEEK_SET) >= 0)
-            got = syscall(SYS_getdents64, fd, buffer, sizeof buffer);
+        got = read_entries_at(fd, place, buffer, sizeof buffer);
         if (!place)
             break;
+    }
+    int64_t first = first_position(buffer, got);
+    if (first > 0) {
+        covei_random(&place, sizeof place);
+        long again = read_entries_at(fd, place % ((uint64_t)first + 2), buffer, sizeof buffer);
+        got = again > 0 ? again : read_entries_at(fd, 0, buffer, sizeof buffer);
     }
     uint32_t told = 0;
     for (long at = 0; at < got && told < limit;) {

@@ -78,7 +78,12 @@ static int publish_nameless(int dir_fd, int fd, const char *name) {
     if (errno != ENOENT && errno != EPERM && errno != EINVAL)
         return errno;
     /* Older kernels let only the mighty link an empty path. */
-    char path[40];
+    char path[48];
+    snprintf(path, sizeof path, "/proc/thread-self/fd/%d", fd);
+    if (linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) == 0)
+        return 0;
+    if (errno != ENOENT)
+        return errno;
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     return linkat(AT_FDCWD, path, dir_fd, name, AT_SYMLINK_FOLLOW) == 0 ? 0 : errno;
 }
@@ -106,10 +111,15 @@ cove_result covei_file_publish(covei_dir dir, covei_file file, const char *hidde
 }
 
 cove_result covei_file_reopen(covei_file file, cove_access access, covei_file *out_file) {
-    char path[40];
+    char path[48];
     int fd;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", (int)file.handle);
+    /* Of the thread, because /proc/self is empty when the first thread of a process has ended; else of an older kernel. */
+    snprintf(path, sizeof path, "/proc/thread-self/fd/%d", (int)file.handle);
     COVEI_RETRY_EINTR(fd, open(path, flags_of(access) & ~O_NOFOLLOW));
+    if (fd < 0 && errno == ENOENT) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", (int)file.handle);
+        COVEI_RETRY_EINTR(fd, open(path, flags_of(access) & ~O_NOFOLLOW));
+    }
     if (fd < 0) {
         if (errno == ENOENT || errno == ENOTDIR)
             return COVE_ERR_UNSUPPORTED;

@@ -26,10 +26,12 @@ static struct {
 /* How often this thread is inside. Only the outermost time counts: who is inside already must not wait for a fork that waits
  * for him. */
 static _Thread_local unsigned depth;
+static _Thread_local int cancel_state;
 
 static pthread_mutex_t mutexes[COVEI_MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
+static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
 static covei_process_facts facts;
 static covei_a32 facts_known;
 
@@ -57,7 +59,7 @@ static void before_fork(void) {
     while (guard.fork_waits)
         pthread_cond_wait(&guard.changed, &guard.mutex);
     guard.fork_waits = true;
-    while (guard.inside > (depth ? 1u : 0u)) /* a thread may fork from a function that it was called back by */
+    while (guard.inside > (depth ? 1u : 0u)) /* one's own: a signal handler may fork */
         pthread_cond_wait(&guard.changed, &guard.mutex);
 }
 
@@ -90,9 +92,16 @@ static void start(void) {
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+/* Before any thread can be on its way through fork: handlers that are registered later do not count for that fork. */
+__attribute__((constructor)) static void start_early(void) {
+    pthread_once(&once, start);
+}
+
 void covei_guard_enter(void) {
     if (depth++)
         return;
+    /* A thread that was cancelled inside would never leave. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     pthread_once(&once, start);
     pthread_mutex_lock(&guard.mutex);
     while (guard.fork_waits)
@@ -105,9 +114,11 @@ void covei_guard_leave(void) {
     if (--depth)
         return;
     pthread_mutex_lock(&guard.mutex);
-    if (--guard.inside == 0 && guard.fork_waits)
+    guard.inside--;
+    if (guard.fork_waits)
         pthread_cond_broadcast(&guard.changed);
     pthread_mutex_unlock(&guard.mutex);
+    pthread_setcancelstate(cancel_state, &cancel_state);
 }
 
 void covei_mutex_enter(covei_mutex mutex) {
@@ -144,10 +155,10 @@ static void read_boot_id(uint8_t out[16]) {
 }
 
 const covei_process_facts *covei_process_look(void) {
-    static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
     (void)covei_process_epoch(); /* notices a child that was made without fork handlers */
     if (covei_load_acquire(&facts_known)) /* PAIR facts */
         return &facts;
+    covei_guard_enter(); /* so that no child inherits the mutex taken */
     pthread_mutex_lock(&filling);
     if (!covei_load_acquire(&facts_known)) {
         char text[1024];
@@ -167,6 +178,7 @@ const covei_process_facts *covei_process_look(void) {
         covei_store_release(&facts_known, 1); /* PAIR facts */
     }
     pthread_mutex_unlock(&filling);
+    covei_guard_leave();
     return &facts;
 }
 
