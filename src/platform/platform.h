@@ -315,7 +315,7 @@ static inline uint64_t covei_process_epoch(void);
  *     37.2 post: is free in a child of fork, unless the thread that forked was inside: then it alone is
  *     37.3 post: a thread that is inside may enter again, and waits for nobody then; it is outside after as many leaves
  *     37.4 post: a thread is not cancelled inside
- *     37.5 pre:  nothing of the user's is called inside */
+    Nothing of the user's is called inside. */
 void covei_guard_enter(void);
 void covei_guard_leave(void);
 
