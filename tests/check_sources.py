@@ -77,6 +77,16 @@ def check_pairs():
     return len(seen)
 
 
+def check_manners():
+    """The library never prints, aborts, exits or installs a signal handler."""
+    for path in sources():
+        if "src" in path.parts and not path.name.endswith("_test.c"):
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                found = re.search(r"(?<![a-z_])(printf|puts|fprintf|perror|abort|exit|_exit|assert|signal|sigaction)\s*\(", line)
+                if found and not line.lstrip().startswith(("*", "/*", "//")) and "__attribute__" not in line:
+                    problems.append(f"{path.relative_to(ROOT)}:{number}: the library does not call {found[1]}")
+
+
 def check_headers():
     """Each public header compiles as the first thing in a C and a C++ file."""
     for header in sorted((ROOT / "include/cove").glob("*.h")):
@@ -113,6 +123,7 @@ def check_picture(table):
 table = layers()
 check_layers(table)
 pairs = check_pairs()
+check_manners()
 check_headers()
 check_picture(table)
 for problem in problems:

@@ -662,6 +662,18 @@ TEST(prefault_and_lock_memory_are_honoured) {
     cove_block_close(block);
 }
 
+TEST(huge_pages_are_given_or_refused) {
+    cove_block *block;
+    cove_result result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 4 << 20, .huge_pages = true, .prefault = true});
+    if (result == COVE_OK) {
+        expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
+        cove_block_close(block);
+    } else {
+        expect(COVE_ERR_UNSUPPORTED, result);
+    }
+    assert_int_equal(count_files(test_domain), 0);
+}
+
 TEST(a_mode_that_is_asked_for_is_the_file_s_mode_whatever_the_umask) {
     static const uint32_t modes[] = {0600, 0640, 0666, 0660};
     struct stat facts;

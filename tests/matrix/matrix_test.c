@@ -103,8 +103,10 @@ TEST(a_death_of_any_kind_of_member_is_found_by_every_other_kind) {
 
 /* ---- Users. */
 
-static void become(uid_t uid) {
-    if (setgroups(0, NULL) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
+/* Another user; of the file's group where asked. */
+static void become(uid_t uid, bool in_group) {
+    gid_t group = getegid();
+    if (setgroups(in_group ? 1 : 0, &group) || setresgid(uid, uid, uid) || setresuid(uid, uid, uid))
         _exit(99);
 }
 
@@ -112,13 +114,13 @@ typedef struct attempt {
     uid_t uid;
     cove_access access;
     cove_result wanted;
-    bool trusts;
+    bool trusts, in_group;
 } attempt;
 
 static int open_as(void *context) {
     const attempt *a = context;
     cove_block *block;
-    become(a->uid);
+    become(a->uid, a->in_group);
     cove_result result = cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN, .access = a->access, .trust_any_owner = a->trusts});
     if (result != a->wanted) {
         fprintf(stderr, "uid %d: %s: %s\n", (int)a->uid, cove_result_name(result), cove_last_error()->sentence);
@@ -132,14 +134,18 @@ TEST(another_user_gets_what_the_mode_allows) {
         skip();
     static const struct {
         uint32_t mode;
+        bool in_group;
         cove_result reading, writing;
-    } cases[] = {{0600, COVE_ERR_ACCESS, COVE_ERR_ACCESS}, {0644, COVE_OK, COVE_ERR_ACCESS}, {0666, COVE_OK, COVE_OK}, {0640, COVE_ERR_ACCESS, COVE_ERR_ACCESS}};
+    } cases[] = {{0600, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS}, {0600, true, COVE_ERR_ACCESS, COVE_ERR_ACCESS},
+                 {0640, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS}, {0640, true, COVE_OK, COVE_ERR_ACCESS},
+                 {0660, true, COVE_OK, COVE_OK},                  {0644, false, COVE_OK, COVE_ERR_ACCESS},
+                 {0666, false, COVE_OK, COVE_OK}};
     assert_int_equal(chmod(test_domain, 0755), 0);
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         cove_block *block;
         expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = cases[i].mode}));
-        assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_ONLY, cases[i].reading, false})), 0);
-        assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, cases[i].writing, false})), 0);
+        assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_ONLY, cases[i].reading, false, cases[i].in_group})), 0);
+        assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, cases[i].writing, false, cases[i].in_group})), 0);
         cove_block_close(block);
     }
     assert_int_equal(chmod(test_domain, 0700), 0);
@@ -147,7 +153,7 @@ TEST(another_user_gets_what_the_mode_allows) {
 
 static int make_as(void *context) {
     cove_block *block;
-    become(*(uid_t *)context);
+    become(*(uid_t *)context, false);
     return cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = 0666, .lifetime = COVE_UNTIL_REMOVED}) != COVE_OK;
 }
 
@@ -157,9 +163,9 @@ TEST(an_object_of_a_stranger_is_refused_unless_it_is_trusted) {
     uid_t stranger = 1111;
     assert_int_equal(chmod(test_domain, 01777), 0);
     assert_int_equal(end_of(child(make_as, &stranger)), 0);
-    assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, COVE_ERR_OWNER, false})), 0);
-    assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, COVE_OK, true})), 0);
-    assert_int_equal(end_of(child(open_as, &(attempt){1111, COVE_READ_WRITE, COVE_OK, false})), 0);
+    assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, COVE_ERR_OWNER, false, false})), 0);
+    assert_int_equal(end_of(child(open_as, &(attempt){1234, COVE_READ_WRITE, COVE_OK, true, false})), 0);
+    assert_int_equal(end_of(child(open_as, &(attempt){1111, COVE_READ_WRITE, COVE_OK, false, false})), 0);
     expect(COVE_OK, cove_remove(NULL, "b", 0));
     assert_int_equal(chmod(test_domain, 0700), 0);
 }
@@ -167,7 +173,7 @@ TEST(an_object_of_a_stranger_is_refused_unless_it_is_trusted) {
 static int use_default_domain_of_another(void *context) {
     cove_block *block;
     (void)context;
-    become(1234);
+    become(1234, false);
     unsetenv("COVE_DOMAIN");
     cove_result result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8});
     return result == COVE_ERR_DOMAIN && strstr(cove_last_error()->sentence, "belongs to uid") ? 0 : 1;
@@ -207,7 +213,7 @@ TEST(a_stray_write_of_a_read_only_member_is_stopped_by_the_kernel) {
 static int be_last_reader(void *context) {
     const attempt *a = context;
     cove_block *block;
-    become(a->uid);
+    become(a->uid, false);
     if (cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN, .access = COVE_READ_ONLY}) != COVE_OK)
         return 1;
     usleep(200000); /* the parent closes meanwhile */
@@ -223,7 +229,7 @@ TEST(a_reader_who_is_the_last_removes_where_it_may_and_leaves_it_to_the_next_cal
         cove_block *block;
         cove_object_info info;
         expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = 0644}));
-        pid_t pid = child(be_last_reader, &(attempt){may ? 0 : 1234, COVE_READ_ONLY, COVE_OK, false});
+        pid_t pid = child(be_last_reader, &(attempt){may ? 0 : 1234, COVE_READ_ONLY, COVE_OK, false, false});
         do {
             expect(COVE_OK, cove_inspect_object(NULL, "b", &info));
         } while (!info.has_readers);
@@ -422,6 +428,16 @@ TEST(ten_thousand_segments_are_listed_within_a_second_and_make_no_open_slower) {
         snprintf(name, sizeof name, "n%d", i);
         expect(COVE_OK, cove_remove(NULL, name, 0));
     }
+}
+
+TEST(a_table_of_4096_slots_works) {
+    cove_block *block[3];
+    for (int i = 0; i < 3; i++)
+        expect(COVE_OK, cove_block_open(&block[i], "b", &(cove_block_options){.capacity_bytes = 8, .slots = 4096, .flags = COVE_BLOCK_SINGLE}));
+    for (int i = 0; i < 3; i++)
+        expect(COVE_OK, cove_block_set(block[i], "x", 1, COVE_TRY));
+    for (int i = 0; i < 3; i++)
+        cove_block_close(block[i]);
 }
 
 TEST(a_thousand_attachments_to_one_segment_work_and_end) {
