@@ -63,7 +63,8 @@ typedef struct cove_opened {
     bool lock_memory;         /**< mlock the object; COVE_ERR_MEMORY where the limit does not allow it */             \
     bool huge_pages;          /**< ask for huge pages; COVE_ERR_UNSUPPORTED where the kernel has none for this file */ \
     bool trust_any_owner;     /**< accept objects of users other than you, root and the domain's owner */             \
-    bool interruptible;       /**< a signal ends a wait with COVE_ERR_INTERRUPTED, instead of being waited through */  \
+    bool interruptible;       /**< a signal that is handled while a wait sleeps ends it with COVE_ERR_INTERRUPTED; one that comes between \
+                                   two sleeps, some microseconds every 5 ms, does not: cove_block_interrupt is exact */ \
     bool wake_readers_always; /**< at creation: writers wake read-only members too, at one system call for each change */ \
     uint8_t reserved_1[2];    /**< must be 0 */
 
