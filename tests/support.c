@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -152,6 +154,22 @@ bool is_pattern(const void *data, size_t bytes) {
             return false;
     }
     return true;
+}
+
+bool mount_privately(const char *type, const char *path, const char *options) {
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", path, type, 0, options) == 0;
+}
+
+void ran_or_skipped(int end) {
+    if (end == NOT_HERE)
+        skip();
+    assert_int_equal(end, 0);
+}
+
+bool can(const char *command) {
+    char silent[1024];
+    snprintf(silent, sizeof silent, "( %s ) >/dev/null 2>&1 </dev/null", command);
+    return system(silent) == 0;
 }
 
 int count_files(const char *domain) {

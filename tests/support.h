@@ -85,6 +85,14 @@ uint64_t random_number(void); /* a generator of each process's own, seeded by CO
 void fill_pattern(void *data, size_t bytes, uint64_t seed);
 bool is_pattern(const void *data, size_t bytes);
 
+/* In a child: a mount namespace of its own, with a file system of this type over `path`; false where that is not allowed, as in a
+ * container without rights. The child then ends with NOT_HERE, and ran_or_skipped skips the test. */
+#define NOT_HERE 77
+bool mount_privately(const char *type, const char *path, const char *options);
+void ran_or_skipped(int end);
+/* Whether a shell command succeeds, silently. */
+bool can(const char *command);
+
 /* How many files of a domain are there (not those that start with a dot). */
 int count_files(const char *domain);
 

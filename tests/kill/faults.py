@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""The laboratory proves itself: faults are planted in a copy of the sources, one at a time, and must be caught.
+
+Each fault is a change of the text, so that the library carries no code for its laboratory. Prints a line for each."""
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+# name, file, what stands there, what is planted, operation that must catch it
+FAULTS = [
+    ("publish before the payload", "src/block/two_copies.c",
+     "    covei_copy_in(block->data[c.copy], data, (size_t)size_bytes);\n    return publish(block, c, size_bytes);",
+     "    result = publish(block, c, size_bytes);\n    covei_copy_in(block->data[c.copy], data, (size_t)size_bytes);\n    return result;", "set"),
+    ("length after the sequence", "src/block/two_copies.c",
+     "    covei_store_relaxed(&shared->length[c.copy], length_bytes);\n    covei_store_release(&shared->sequence, 2 * c.k + 2);",
+     "    covei_store_release(&shared->sequence, 2 * c.k + 2);\n    atomic_signal_fence(memory_order_seq_cst);\n    covei_store_relaxed(&shared->length[c.copy], length_bytes);", "set"),
+    ("transaction on the current copy", "src/block/two_copies.c", "    change c = {sequence >> 1, ((sequence >> 1) + 1) & 1};",
+     "    change c = {sequence >> 1, (sequence >> 1) & 1};", "set"),
+    ("takeover without the mark", "src/sync/rwlock.c", "    return writer & (COVEI_WRITER_DIRTY | COVEI_WRITER_INSIDE) ? COVEI_WRITER_DIRTY : 0;",
+     "    return writer & COVEI_WRITER_DIRTY;", "lock_write, unlock, single copy"),
+    ("entering without INSIDE", "src/sync/rwlock.h", "covei_writer_word(member) | COVEI_WRITER_INSIDE | (dirty", "covei_writer_word(member) | (dirty",
+     "lock_write, unlock, single copy"),
+    ("editing under an even sequence", "src/block/single_copy.c",
+     "    covei_store_relaxed(&shared->sequence, covei_load_relaxed(&shared->sequence) | 1);\n", "", "set, single copy"),
+    ("a repair that nobody declared", "src/block/single_copy.c", "return end(block, length_bytes, held & COVEI_HELD_DIRTY);",
+     "(void)held;\n    return end(block, length_bytes, false);", "lock_write, unlock, single copy"),
+    ("the dead live for ever", "src/segment/slot.c", "*out_alive = held == COVEI_LOCK_EXCLUSIVE;", "*out_alive = held == COVEI_LOCK_EXCLUSIVE || slot < 9999;",
+     "lock_write, unlock"),
+    ("a burial that unlinks nothing", "src/segment/remove.c", "        result = covei_file_unlink(dir, corpse->name);", "        result = COVE_OK;",
+     "create"),
+    ("a name before the header", "src/segment/attach.c", "    header->facts = b->facts;\n", "", "create"),
+    ("a slot that is taken over uncleared", "src/sync/rwlock.c",
+     "        covei_store_seqcst(&member->slots[slot].hold[COVEI_HOLD_PIN + copy], 0);",
+     "        (void)0;", "open beside a dead reader"),
+]
+
+
+def caught(directory, name, only):
+    sources = [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "inspect")
+               for p in sorted((directory / "src" / part).glob("*.c")) if not p.name.endswith("_test.c")]
+    kill = [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))]
+    build = subprocess.run(["gcc", "-std=c11", "-O2", "-w", "-D_FILE_OFFSET_BITS=64", f"-I{directory}", f"-I{directory}/include", f"-I{directory}/src",
+                            *kill, *sources, "-o", str(directory / "cove-kill"), "-pthread", "-Wl,-z,now"], capture_output=True, text=True)
+    if build.returncode:
+        print(f"{name}: does not compile\n{build.stderr}")
+        return False
+    try:
+        run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", "kill", "--stride", "3"], capture_output=True, text=True, timeout=240)
+    except subprocess.TimeoutExpired:
+        return True
+    return run.returncode not in (0, 2)
+
+
+count = 0
+for name, file, old, new, only in FAULTS:
+    with tempfile.TemporaryDirectory(prefix="cove-fault-") as directory:
+        directory = pathlib.Path(directory)
+        for part in ("src", "include", "tests/kill"):
+            shutil.copytree(ROOT / part, directory / part)
+        text = (directory / file).read_text()
+        if text.count(old) != 1:
+            print(f"{name}: the place in {file} is not there any more")
+            continue
+        (directory / file).write_text(text.replace(old, new))
+        found = caught(directory, name, only)
+        count += found
+        print(f"{'caught' if found else 'NOT CAUGHT':10} {name}  (by: killed at every instruction of {only})", flush=True)
+for left in pathlib.Path("/dev/shm").glob("cove-kill-*"):
+    shutil.rmtree(left, ignore_errors=True)
+print(f"planted faults caught {count} of {len(FAULTS)}")
+sys.exit(count != len(FAULTS))

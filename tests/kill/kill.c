@@ -1,0 +1,243 @@
+/* cove-kill [--only NAME] [--stride N] [--mode kill|stop|waiter]: kills a process at every instruction of every operation. */
+#include "tests/kill/kill.h"
+
+#include "tests/kill/step.h"
+
+#include <dirent.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const char *kill_domain;
+static step_trace *trace;
+static scene *shared;
+
+typedef enum mode { KILL, STOP, WAITER } mode;
+static const char *const mode_names[] = {"kill", "stop", "waiter"};
+
+typedef struct tally {
+    size_t points, missed, count[WRONGS];
+    const char *first_why;
+    size_t first_at;
+} tally;
+
+static void *map_shared(size_t bytes) {
+    void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (address == MAP_FAILED)
+        exit(1);
+    return address;
+}
+
+/* The state before the operation: a survivor with a value, unless the child is to be alone. */
+static void set_the_scene(const operation *o) {
+    char data[VALUE_BYTES];
+    memset(shared, 0, sizeof *shared);
+    shared->flags = o->flags;
+    shared->lifetime = o->lifetime;
+    if (!o->alone) {
+        cove_block_options options = {.capacity_bytes = VALUE_BYTES, .flags = o->flags, .lifetime = o->lifetime};
+        value_fill(data, 0);
+        if (cove_block_open(&shared->survivor, "b", &options) != COVE_OK || cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(1000)) != COVE_OK) {
+            fprintf(stderr, "kill: %s: %s\n", o->name, cove_last_error()->sentence);
+            exit(1);
+        }
+    }
+    if (o->prepare)
+        o->prepare(shared);
+}
+
+/* The child: does the operation under the eyes of step.c. Ends with 0 when it got through. */
+static void be_the_child(const operation *o) {
+    if (o->open)
+        o->open(shared);
+    shared->deadline_ns = cove_in_ms(10000);
+    shared->soon_ns = cove_in_ms(2);
+    step_begin();
+    o->run(shared);
+    step_end();
+    shared->finished = true;
+    _exit(0);
+}
+
+static bool record(const operation *o) {
+    int status;
+    set_the_scene(o);
+    pid_t pid = fork();
+    if (!pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        step_record(trace);
+        be_the_child(o);
+    }
+    waitpid(pid, &status, 0);
+    const char *why;
+    wrong w = survive(o, shared, &why);
+    if (status || w != FINE || shared->result < 0) {
+        fprintf(stderr, "kill: %s does not work even without a death: status %x, %s %s\n", o->name, status, cove_result_name(shared->result), why);
+        return false;
+    }
+    return true;
+}
+
+static pid_t start_child(const operation *o, size_t k, int signal_number) {
+    uint32_t occurrence = 0;
+    for (size_t i = 0; i <= k; i++)
+        occurrence += trace->address[i] == trace->address[k];
+    pid_t pid = fork();
+    if (!pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        alarm(20);
+        if (!step_act_at(trace->address[k], occurrence, signal_number))
+            _exit(98);
+        be_the_child(o);
+    }
+    return pid;
+}
+
+static void count(tally *t, wrong w, size_t k, const char *why) {
+    t->count[w]++;
+    if (w != FINE && !t->first_why) {
+        t->first_why = strdup(why);
+        t->first_at = k;
+    }
+}
+
+static void kill_at(const operation *o, size_t k, tally *t) {
+    const char *why;
+    int status;
+    set_the_scene(o);
+    waitpid(start_child(o, k, SIGKILL), &status, 0);
+    if (WIFSIGNALED(status))
+        t->points++;
+    else
+        t->missed++; /* it took another way this time, or the place was the kernel's page */
+    count(t, survive(o, shared, &why), k, why);
+}
+
+/* Stopped, looked at, and gone on: nobody takes it for dead, and it ends as if nothing had been. */
+static void stop_at(const operation *o, size_t k, tally *t) {
+    char data[VALUE_BYTES];
+    uint64_t length;
+    const char *why = "";
+    int status;
+    wrong w = FINE;
+    set_the_scene(o);
+    pid_t pid = start_child(o, k, SIGSTOP);
+    waitpid(pid, &status, WUNTRACED);
+    if (!WIFSTOPPED(status)) {
+        t->missed++;
+    } else {
+        t->points++;
+        if (shared->survivor) {
+            cove_block_view view;
+            cove_result result = cove_block_get(shared->survivor, data, sizeof data, &length, NULL, COVE_TRY);
+            if (result == COVE_OK && value_of(data, length) < 0)
+                w = TORN, why = "get gives half a value under a stopped process";
+            else if (result != COVE_OK && !(o->flags & COVE_BLOCK_SINGLE))
+                w = HUNG, why = "get waits for a stopped process";
+            result = cove_block_lock_write(shared->survivor, &view, COVE_TRY);
+            if (result >= 0)
+                result = o->flags & COVE_BLOCK_SINGLE ? cove_block_unlock(shared->survivor, &view) : cove_block_abandon(shared->survivor, &view);
+        }
+        kill(pid, SIGCONT);
+        waitpid(pid, &status, 0);
+        if (status || !shared->finished)
+            w = HUNG, why = "the stopped process did not go on";
+        else if (shared->result < 0)
+            w = LOST, why = cove_result_name(shared->result);
+    }
+    const char *later;
+    wrong then = survive(o, shared, &later);
+    count(t, w != FINE ? w : then, k, w != FINE ? why : later);
+}
+
+/* Somebody sleeps at the lock when its holder is killed. */
+static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
+    const char *why;
+    int status, waiter_status;
+    set_the_scene(o);
+    pid_t pid = start_child(o, k, SIGSTOP);
+    waitpid(pid, &status, WUNTRACED);
+    pid_t waiter = fork();
+    if (!waiter) {
+        char data[VALUE_BYTES];
+        value_fill(data, 2);
+        alarm(10);
+        _exit(cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(2000)) == COVE_OK ? 0 : 1);
+    }
+    if (WIFSTOPPED(status)) {
+        usleep(1500);
+        kill(pid, SIGKILL);
+        waitpid(pid, &status, 0);
+        t->points++;
+    } else {
+        t->missed++;
+    }
+    waitpid(waiter, &waiter_status, 0);
+    if (waiter_status)
+        count(t, HUNG, k, "the waiter did not get in");
+    count(t, survive(o, shared, &why), k, why);
+}
+
+static void run(const operation *o, mode m, size_t stride, tally *total) {
+    static void (*const at[])(const operation *, size_t, tally *) = {kill_at, stop_at, kill_at_under_a_waiter};
+    tally t = {0};
+    if (!record(o)) {
+        total->count[HUNG]++;
+        return;
+    }
+    size_t first = stride > 1 ? (size_t)getpid() % stride : 0;
+    for (size_t k = first; k < trace->count; k += stride)
+        at[m](o, k, &t);
+    printf("%-38s %-6s %7zu %7zu %6zu %6zu %6zu %6zu %6zu%s%s\n", o->name, mode_names[m], trace->count, t.points, t.missed, t.count[HUNG], t.count[TORN],
+           t.count[LOST], t.count[LEAKED], t.first_why ? "  first: " : "", t.first_why ? t.first_why : "");
+    if (t.first_why)
+        printf("%-38s at instruction %zu, address 0x%zx\n", "", t.first_at, (size_t)trace->address[t.first_at]);
+    fflush(stdout);
+    total->points += t.points;
+    total->missed += t.missed;
+    for (int w = 0; w < WRONGS; w++)
+        total->count[w] += t.count[w];
+}
+
+int main(int argc, char **argv) {
+    static const struct option options[] = {{"only", required_argument, NULL, 'o'}, {"stride", required_argument, NULL, 's'}, {"mode", required_argument, NULL, 'm'}, {0}};
+    const char *only = "", *wanted_mode = NULL;
+    size_t stride = 1;
+    tally total = {0};
+    static char domain[64];
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'o')
+            only = optarg;
+        else if (option == 's')
+            stride = strtoull(optarg, NULL, 10);
+        else if (option == 'm')
+            wanted_mode = optarg;
+        else
+            return 2;
+    }
+    if (stride < 1)
+        return 2;
+    snprintf(domain, sizeof domain, "/dev/shm/cove-kill-%d", getpid());
+    if (cove_domain_create(domain, 0600) != COVE_OK)
+        return 1;
+    setenv("COVE_DOMAIN", domain, 1);
+    kill_domain = domain;
+    trace = map_shared(sizeof *trace);
+    shared = map_shared(sizeof *shared);
+    printf("%-38s %-6s %7s %7s %6s %6s %6s %6s %6s\n", "operation", "mode", "length", "points", "missed", "hung", "torn", "lost", "leaked");
+    for (const operation *o = operations; o->name; o++)
+        for (mode m = KILL; m <= WAITER; m++) {
+            if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters))
+                continue;
+            run(o, m, stride, &total);
+        }
+    rmdir(domain);
+    printf("kill points %zu, hung %zu, torn %zu, lost %zu, leaked %zu\n", total.points, total.count[HUNG], total.count[TORN], total.count[LOST], total.count[LEAKED]);
+    return total.count[HUNG] + total.count[TORN] + total.count[LOST] + total.count[LEAKED] ? 1 : 0;
+}

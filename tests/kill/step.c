@@ -1,0 +1,102 @@
+/* See step.h. */
+#define _GNU_SOURCE
+#include "tests/kill/step.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#define TRAP_FLAG 0x100
+#define BREAKPOINT 0xcc
+
+static step_trace *recording;
+static struct {
+    uint8_t *address;
+    uint8_t original;
+    uint32_t left;
+    int signal_number;
+    bool is_set;
+} stop;
+
+/* The handler uses nothing of the C library's: the breakpoint may stand there. */
+static long raw_syscall(long number, long a, long b) {
+    long result;
+    __asm__ volatile("syscall" : "=a"(result) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+    return result;
+}
+
+static void on_trap(int number, siginfo_t *info, void *context) {
+    greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    uintptr_t at = (uintptr_t)registers[REG_RIP];
+    (void)number;
+    (void)info;
+    if (recording) {
+        if (at == (uintptr_t)step_end)
+            registers[REG_EFL] &= ~TRAP_FLAG;
+        else if (recording->count < STEP_MOST)
+            recording->address[recording->count++] = at;
+        return;
+    }
+    if (stop.is_set && at == (uintptr_t)stop.address + 1) { /* just before the instruction */
+        *stop.address = stop.original;
+        stop.is_set = false;
+        registers[REG_RIP] = (greg_t)(uintptr_t)stop.address;
+        if (--stop.left == 0) {
+            raw_syscall(SYS_kill, raw_syscall(SYS_getpid, 0, 0), stop.signal_number);
+            return; /* stopped, and going on */
+        }
+        registers[REG_EFL] |= TRAP_FLAG; /* one instruction, then the breakpoint again */
+        return;
+    }
+    registers[REG_EFL] &= ~TRAP_FLAG;
+    if (stop.address && stop.left) {
+        *stop.address = BREAKPOINT;
+        stop.is_set = true;
+    }
+}
+
+static void install(void) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_sigaction = on_trap;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGTRAP, &action, NULL);
+}
+
+void step_record(step_trace *trace) {
+    install();
+    recording = trace;
+    trace->count = 0;
+}
+
+bool step_act_at(uintptr_t address, uint32_t occurrence, int signal_number) {
+    uintptr_t page = address & ~(uintptr_t)4095;
+    install();
+    if (mprotect((void *)page, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) != 0)
+        return false;
+    stop.address = (uint8_t *)address;
+    stop.original = *stop.address;
+    stop.left = occurrence;
+    stop.signal_number = signal_number;
+    return true;
+}
+
+__attribute__((noinline)) void step_begin(void) {
+    if (recording) {
+        __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc");
+    } else if (stop.address) {
+        *stop.address = BREAKPOINT;
+        stop.is_set = true;
+    }
+}
+
+__attribute__((noinline)) void step_end(void) {
+    __asm__ volatile("" ::: "memory");
+    if (stop.is_set) {
+        *stop.address = stop.original;
+        stop.is_set = false;
+    }
+}

@@ -1,0 +1,28 @@
+/* Ending a process, or stopping it, just before one chosen machine instruction.
+ *
+ * One child records the address of every instruction between step_begin and step_end, by the trap flag. Later ones are told the
+ * address and how often it is to be passed; they put a breakpoint there, in their own copy of the code, and count. So a run up to
+ * instruction 20 000 costs as many traps as that address was passed before, and not 20 000. x86-64 only. */
+#ifndef COVE_KILL_STEP_H
+#define COVE_KILL_STEP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STEP_MOST 200000
+
+typedef struct step_trace {
+    size_t count;
+    uintptr_t address[STEP_MOST];
+} step_trace;
+
+/* In the child, before step_begin; one of the two. The trace lies in memory that the parent sees. */
+void step_record(step_trace *trace);
+/* False where no breakpoint can be had: the kernel's own page (vdso). */
+bool step_act_at(uintptr_t address, uint32_t occurrence, int signal_number);
+
+void step_begin(void);
+void step_end(void);
+
+#endif
