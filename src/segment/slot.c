@@ -106,6 +106,15 @@ static cove_result try_slot(covei_member *member, covei_file token_file, uint32_
     return COVE_OK;
 }
 
+/* Asked first, because asking is cheaper than trying. COVE_ERR_BUSY: somebody lives in it. */
+static cove_result try_slot_of_the_dead(covei_member *member, covei_file token_file, covei_file probe, uint32_t index) {
+    covei_lock held;
+    cove_result result = covei_lock_probe(probe, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);
+    if (result != COVE_OK)
+        return result;
+    return held == COVEI_LOCK_FREE ? try_slot(member, token_file, index) : COVE_ERR_BUSY;
+}
+
 /* A few of the slots that hold something, from a place that moves: those whose member is dead are used again first, so that the
  * dead do not fill the table that every writer looks through. Not all: asking the kernel costs time. */
 #define DEAD_PROBES 8
@@ -118,14 +127,9 @@ static cove_result claim_one_of_the_dead(covei_member *member, covei_file token_
         uint64_t occupied = covei_load_seqcst(&member->header->occupied[base / 64]);
         for (; occupied && asked < DEAD_PROBES; occupied &= occupied - 1, asked++) {
             uint32_t index = base + (uint32_t)__builtin_ctzll(occupied);
-            covei_lock held;
             if (index >= member->slot_count)
                 break;
-            cove_result result = covei_lock_probe(probe, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);
-            if (result == COVE_OK && held == COVEI_LOCK_FREE)
-                result = try_slot(member, token_file, index);
-            else if (result == COVE_OK)
-                continue;
+            cove_result result = try_slot_of_the_dead(member, token_file, probe, index);
             if (result != COVE_ERR_BUSY)
                 return result;
         }
@@ -141,12 +145,7 @@ static cove_result claim_among(covei_member *member, covei_file token_file, cove
             wanted &= (UINT64_C(1) << (member->slot_count - base)) - 1;
         for (; wanted; wanted &= wanted - 1) {
             uint32_t index = base + (uint32_t)__builtin_ctzll(wanted);
-            covei_lock held = COVEI_LOCK_FREE;
-            cove_result result = free_ones ? COVE_OK : covei_lock_probe(probe, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);
-            if (result == COVE_OK && held == COVEI_LOCK_FREE)
-                result = try_slot(member, token_file, index);
-            else if (result == COVE_OK)
-                continue;
+            cove_result result = free_ones ? try_slot(member, token_file, index) : try_slot_of_the_dead(member, token_file, probe, index);
             if (result != COVE_ERR_BUSY)
                 return result;
         }
