@@ -238,7 +238,7 @@ static bool kill_the_writer(pid_t writer, tally *t) {
 static void show(const tally *t, double seconds, bool last) {
     if (!on_terminal && !last)
         return;
-    printf("%s%s%5.1f s  %s%8lu%s values read, %s%lu torn%s  %7lu written  %s%5lu kills%s, %3.0f %% inside a write  take-over %5.2f ms, longest %6.2f%s",
+    printf("%s%s%4.1f s  %s%7lu%s read, %s%lu torn%s  %6lu written  %s%4lu killed%s (%2.0f %% writing)  take-over %5.2f ms (max %5.2f)%s",
            on_terminal ? "\r" : "", ink("\033[K"), seconds, ink("\033[1m"), (unsigned long)shared->values_read, ink("\033[0m"),
            ink(shared->values_torn ? "\033[31m" : "\033[32m"), (unsigned long)shared->values_torn, ink("\033[0m"),
            (unsigned long)shared->values_written, ink("\033[33m"), (unsigned long)t->kills, ink("\033[0m"),
