@@ -380,6 +380,33 @@ TEST(a_domain_on_hugetlbfs_works_where_there_are_huge_pages) {
     ran_or_skipped(end_of(child(use_huge_pages, NULL)));
 }
 
+static int live_without_proc(void *context) {
+    cove_block *one, *two;
+    cove_opened opened;
+    char text[8];
+    (void)context;
+    if (!mount_privately("tmpfs", "/proc", "size=4k"))
+        return NOT_HERE;
+    for (int round = 0; round < 3; round++) {
+        if (cove_block_open(&one, "b", &(cove_block_options){.capacity_bytes = 8, .opened = &opened}) != COVE_OK || !opened.created)
+            return fprintf(stderr, "%s\n", cove_last_error()->sentence), 1;
+        if (cove_block_open(&two, "b", NULL) != COVE_OK || cove_block_set(one, "abc", 3, COVE_TRY) != COVE_OK)
+            return 2;
+        if (end_of(child(die_with_a_lock, NULL)) != -SIGKILL || cove_block_set(two, "xyz", 3, cove_in_ms(2000)) != COVE_OK ||
+            cove_block_get(one, text, sizeof text, NULL, NULL, COVE_TRY) != COVE_OK || memcmp(text, "xyz", 3))
+            return 3;
+        cove_block_close(one);
+        cove_block_close(two);
+        if (count_files(test_domain))
+            return 4;
+    }
+    return 0;
+}
+
+TEST(without_proc_everything_goes_by_name) {
+    ran_or_skipped(end_of(child(live_without_proc, NULL)));
+}
+
 /* ---- Many. */
 
 static uint64_t time_of_opens(void) {
