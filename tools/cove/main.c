@@ -1,7 +1,6 @@
 /* The command: cove VERB [options] [arguments]. */
 #include "command.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +33,6 @@ static void print_verbs(FILE *out) {
 }
 
 int main(int argc, char **argv) {
-    signal(SIGPIPE, SIG_IGN); /* `cove get x | head` ends by the write that fails */
     if (argc < 2) {
         print_verbs(stderr);
         return EXIT_USAGE;
