@@ -135,7 +135,8 @@ static void bench_large_sets(void) {
     memset(c.from, 1, size);
     bench_title("set of 1 MiB; against memcpy into shared memory: two copies into two places in turn, a single copy into one");
     for (unsigned single = 0; single < 2; single++) {
-        MUST(cove_block_open(&c.block, "large", &(cove_block_options){.capacity_bytes = size, .prefault = true, .flags = single ? COVE_BLOCK_SINGLE : 0}));
+        MUST(cove_block_open(&c.block, "large",
+                             &(cove_block_options){.capacity_bytes = size, .prefault = true, .flags = single ? COVE_BLOCK_SINGLE : 0}));
         contestant sets = {set, &c, 0}, base = {single ? plain_copy : copy_in_turns, &c, 0};
         bench_compare(&sets, &base, 20);
         bench_figure(single ? "block.set.single_copy.bytes_1048576" : "block.set.bytes_1048576", sets.best_ns, "ns", base.best_ns, 1.15);
@@ -240,7 +241,8 @@ static void create_and_remove(void *context, uint64_t count) {
     while (count--) {
         cove_block *block;
         void *data;
-        MUST(cove_block_open(&block, "birth", &(cove_block_options){.capacity_bytes = 65536, .flags = COVE_BLOCK_SINGLE, .how = COVE_CREATE}));
+        MUST(cove_block_open(&block, "birth",
+                             &(cove_block_options){.capacity_bytes = 65536, .flags = COVE_BLOCK_SINGLE, .how = COVE_CREATE}));
         MUST(cove_block_data(block, &data));
         for (size_t i = 0; i < 65536; i += 4096)
             ((volatile char *)data)[i] = 1;

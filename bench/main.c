@@ -64,7 +64,8 @@ void bench_figure(const char *name, double value, const char *unit, double basel
     printf("%-52s %12.1f %-5s %12s %7s %7s  %s\n", name, value, unit, base, text, bound, goal <= 0 ? "" : met ? "met" : "NOT MET");
     fflush(stdout);
     json_array_append_new(figures, json_pack("{s:s, s:f, s:s, s:o, s:o, s:o, s:o}", "name", name, "value", value, "unit", unit, "baseline",
-                                             baseline > 0 ? json_real(baseline) : json_null(), "ratio", baseline > 0 ? json_real(ratio) : json_null(), "goal",
+                                             baseline > 0 ? json_real(baseline) : json_null(), "ratio",
+                                             baseline > 0 ? json_real(ratio) : json_null(), "goal",
                                              goal > 0 ? json_real(goal) : json_null(), "met", goal > 0 ? json_boolean(met) : json_null()));
 }
 

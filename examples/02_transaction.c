@@ -22,8 +22,8 @@ int main(void) {
     cove_block *block;
     account a = {.balance = 100};
     if (cove_block_open(&block, "account", &(cove_block_options){.capacity_bytes = sizeof a, .type_name = "account"}) != COVE_OK ||
-        cove_block_set(block, &a, sizeof a, COVE_FOREVER) != COVE_OK || withdraw(block, 30) != COVE_OK || withdraw(block, 1000) != COVE_OK ||
-        cove_block_get(block, &a, sizeof a, NULL, NULL, COVE_FOREVER) != COVE_OK) {
+        cove_block_set(block, &a, sizeof a, COVE_FOREVER) != COVE_OK || withdraw(block, 30) != COVE_OK ||
+        withdraw(block, 1000) != COVE_OK || cove_block_get(block, &a, sizeof a, NULL, NULL, COVE_FOREVER) != COVE_OK) {
         fprintf(stderr, "%s\n", cove_last_error()->sentence);
         return 1;
     }

@@ -124,7 +124,8 @@ uint64_t random_number(void) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC, &now);
         seeded_in = getpid();
-        state = (seed ? strtoull(seed, NULL, 10) : (uint64_t)now.tv_nsec * 2654435761u) + (uint64_t)seeded_in * UINT64_C(0x9e3779b97f4a7c15) + 1;
+        state = (seed ? strtoull(seed, NULL, 10) : (uint64_t)now.tv_nsec * 2654435761u) +
+                (uint64_t)seeded_in * UINT64_C(0x9e3779b97f4a7c15) + 1;
     }
     state ^= state << 13;
     state ^= state >> 7;
@@ -157,7 +158,8 @@ bool is_pattern(const void *data, size_t bytes) {
 }
 
 bool mount_privately(const char *type, const char *path, const char *options) {
-    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 && mount("none", path, type, 0, options) == 0;
+    return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", path, type, 0, options) == 0;
 }
 
 void ran_or_skipped(int end) {

@@ -48,11 +48,10 @@ typedef struct cove_block_options {
  *       · of others: COVE_ERR_BUSY · COVE_ERR_TIMEOUT
  *  @threads any   @progress bounded: gives up after 3 s with COVE_ERR_BUSY
  *  @crash   killed inside: the block does not exist, or exists complete; a slot that was taken is free again */
-COVE_API COVE_MUST_USE cove_result cove_block_open_sized(cove_block **out_block, const char *name,
-                                                         const cove_block_options *options, size_t options_bytes);
+COVE_API COVE_MUST_USE cove_result cove_block_open_sized(cove_block **out_block, const char *name, const cove_block_options *options,
+                                                         size_t options_bytes);
 
-COVE_MUST_USE static inline cove_result cove_block_open(cove_block **out_block, const char *name,
-                                                        const cove_block_options *options) {
+COVE_MUST_USE static inline cove_result cove_block_open(cove_block **out_block, const char *name, const cove_block_options *options) {
     return cove_block_open_sized(out_block, name, options, sizeof(cove_block_options));
 }
 
@@ -71,8 +70,7 @@ COVE_API void cove_block_close(cove_block *block);
  *  @progress waits for writers, and for readers that have held their view since before the last change
  *  @crash   killed inside: the old value, or the new one, whole. A single-copy block is marked as unrepaired instead.
  *           On a single-copy block that was marked, set repairs: the value is new as a whole. */
-COVE_API COVE_MUST_USE cove_result cove_block_set(cove_block *block, const void *data, uint64_t size_bytes,
-                                                  cove_time_ns deadline_ns);
+COVE_API COVE_MUST_USE cove_result cove_block_set(cove_block *block, const void *data, uint64_t size_bytes, cove_time_ns deadline_ns);
 
 /** Copies the value into `out_data`.
  *
@@ -84,16 +82,16 @@ COVE_API COVE_MUST_USE cove_result cove_block_set(cove_block *block, const void 
  *  @progress two copies: takes no lock and never waits for a writer, unless writers overtake it three times; a read-only
  *           handle may then need its deadline. Single copy: waits while a writer is inside
  *  @crash   nothing is left, whenever */
-COVE_API COVE_MUST_USE cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_bytes,
-                                                  uint64_t *out_length_bytes, uint64_t *out_version, cove_time_ns deadline_ns);
+COVE_API COVE_MUST_USE cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_bytes, uint64_t *out_length_bytes,
+                                                  uint64_t *out_version, cove_time_ns deadline_ns);
 
 /** The bytes of a block in place, from a lock call until unlock or abandon. Held by the caller; any thread may end it. */
 typedef struct cove_block_view {
-    void *data;              /**< under a read lock: not to be written */
-    uint64_t length_bytes;   /**< of the value; under a write lock it may be changed, up to the capacity */
+    void *data;            /**< under a read lock: not to be written */
+    uint64_t length_bytes; /**< of the value; under a write lock it may be changed, up to the capacity */
     uint64_t capacity_bytes;
-    uint64_t version;        /**< of the value that the view began with */
-    uint64_t held[2];        /**< the library's */
+    uint64_t version; /**< of the value that the view began with */
+    uint64_t held[2]; /**< the library's */
 } cove_block_view;
 
 /** Holds the current value in place. Two copies: a snapshot; one `set` may pass meanwhile, the next waits for the view.
@@ -140,8 +138,7 @@ COVE_API uint64_t cove_block_version(cove_block *block);
  *  @param out_version   receives the version found; may be null
  *  @return COVE_OK · COVE_REMOVED the object was removed (told once to each handle) · COVE_ERR_TIMEOUT · COVE_ERR_INTERRUPTED
  *  @progress sleeps; a read-only handle looks every 1 µs, growing to every 1 ms, unless the block wakes readers always */
-COVE_API COVE_MUST_USE cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns deadline_ns,
-                                                   uint64_t *out_version);
+COVE_API COVE_MUST_USE cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns deadline_ns, uint64_t *out_version);
 
 /** Adds one to the version and wakes who waits for it: for those who change bytes by cove_block_data.
  *  @return COVE_OK · COVE_ERR_ACCESS read-only handle */

@@ -46,24 +46,24 @@ typedef struct cove_opened {
 
 /* The options that every kind of object has. Zero is the default of each. They stand first in each kind's options struct,
  * so that they are written flat: (cove_block_options){ .domain = "/run/robot", .capacity_bytes = 64 }. */
-#define COVE_COMMON_OPTIONS                                                                                            \
-    const char *domain;       /**< path of the domain; null: the default one */                                       \
-    cove_how how;             /**< open or create, open, create */                                                    \
-    cove_access access;       /**< read-write or read-only */                                                         \
-    cove_lifetime lifetime;   /**< of an object that this call creates */                                             \
+#define COVE_COMMON_OPTIONS \
+    const char *domain;       /**< path of the domain; null: the default one */ \
+    cove_how how;             /**< open or create, open, create */ \
+    cove_access access;       /**< read-write or read-only */ \
+    cove_lifetime lifetime;   /**< of an object that this call creates */ \
     uint32_t mode;            /**< file mode of an object that this call creates; 0: the domain's default, else 0600 */ \
-    uint32_t slots;           /**< how many read-write members at once, 1 to 4096; 0: 128. At creation only */         \
-    cove_size_rule size_rule; /**< what a size that is asked for means for an object that exists */                   \
-    uint32_t reserved_0;      /**< must be 0 */                                                                        \
-    const char *type_name;    /**< up to 63 bytes; null: unchecked */                                                  \
-    uint64_t schema_hash;     /**< the caller's number for the shape of the type; 0: unchecked */                     \
-    cove_time_ns deadline_ns; /**< COVE_OPEN waits this long for the name to appear; 0: not at all */                 \
-    cove_opened *opened;      /**< receives what was found or made; may be null */                                    \
-    bool prefault;            /**< touch every page now, so that no later access faults */                            \
-    bool lock_memory;         /**< mlock the object; COVE_ERR_MEMORY where the limit does not allow it */             \
+    uint32_t slots;           /**< how many read-write members at once, 1 to 4096; 0: 128. At creation only */ \
+    cove_size_rule size_rule; /**< what a size that is asked for means for an object that exists */ \
+    uint32_t reserved_0;      /**< must be 0 */ \
+    const char *type_name;    /**< up to 63 bytes; null: unchecked */ \
+    uint64_t schema_hash;     /**< the caller's number for the shape of the type; 0: unchecked */ \
+    cove_time_ns deadline_ns; /**< COVE_OPEN waits this long for the name to appear; 0: not at all */ \
+    cove_opened *opened;      /**< receives what was found or made; may be null */ \
+    bool prefault;            /**< touch every page now, so that no later access faults */ \
+    bool lock_memory;         /**< mlock the object; COVE_ERR_MEMORY where the limit does not allow it */ \
     bool huge_pages;          /**< ask for huge pages; COVE_ERR_UNSUPPORTED where the kernel has none for this file */ \
-    bool trust_any_owner;     /**< accept objects of users other than you, root and the domain's owner */             \
-    bool interruptible;       /**< a signal that is handled while a wait sleeps ends it with COVE_ERR_INTERRUPTED; one that comes between \
+    bool trust_any_owner;     /**< accept objects of users other than you, root and the domain's owner */ \
+    bool interruptible; /**< a signal that is handled while a wait sleeps ends it with COVE_ERR_INTERRUPTED; one that comes between \
                                    two sleeps, some microseconds every 5 ms, does not: cove_block_interrupt is exact */ \
     bool wake_readers_always; /**< at creation: writers wake read-only members too, at one system call for each change */ \
     uint8_t reserved_1[2];    /**< must be 0 */
@@ -119,8 +119,7 @@ typedef void (*cove_gc_fn)(void *context, const char *name, uint64_t size_bytes,
  *  @param out_report   may be null
  *  @return COVE_OK · COVE_ERR_DOMAIN · COVE_ERR_ACCESS
  *  @threads any  @crash killed inside: what was removed is removed, the rest is there for the next call */
-COVE_API COVE_MUST_USE cove_result cove_gc(const char *domain, uint32_t flags, cove_gc_fn each, void *context,
-                                           cove_gc_report *out_report);
+COVE_API COVE_MUST_USE cove_result cove_gc(const char *domain, uint32_t flags, cove_gc_fn each, void *context, cove_gc_report *out_report);
 
 /** Turns any key into a valid name, reversibly: `prefix`, '-', then the key with every byte outside A-Z a-z 0-9 . - written
  *  as '_' and two hexadecimal digits.
@@ -132,8 +131,7 @@ COVE_API COVE_MUST_USE cove_result cove_name_escape(const char *prefix, const vo
 /** The key that cove_name_escape made `name` of.
  *  @param out_key            at least COVE_NAME_MAX bytes; no NUL is added
  *  @return COVE_OK · COVE_ERR_NAME `name` was not made with this prefix */
-COVE_API COVE_MUST_USE cove_result cove_name_unescape(const char *prefix, const char *name, void *out_key,
-                                                      size_t *out_length_bytes);
+COVE_API COVE_MUST_USE cove_result cove_name_unescape(const char *prefix, const char *name, void *out_key, size_t *out_length_bytes);
 
 #ifdef __cplusplus
 }

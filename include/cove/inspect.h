@@ -13,10 +13,7 @@
 extern "C" {
 #endif
 
-typedef enum cove_kind {
-    COVE_KIND_UNKNOWN = 0,
-    COVE_KIND_BLOCK = 1
-} cove_kind;
+typedef enum cove_kind { COVE_KIND_UNKNOWN = 0, COVE_KIND_BLOCK = 1 } cove_kind;
 
 /** "block"; "unknown" for a number that is no kind. Never null. */
 COVE_API const char *cove_kind_name(cove_kind kind);
@@ -41,15 +38,15 @@ typedef struct cove_object_info {
     char creator_version[16];
     char type_name[64];
     uint64_t schema_hash;
-    uint8_t id[16];              /**< random, of this very object */
-    uint64_t created_unix_ns;    /**< CLOCK_REALTIME */
-    bool created_before_boot;    /**< by an earlier start of this machine, or on another machine */
+    uint8_t id[16];           /**< random, of this very object */
+    uint64_t created_unix_ns; /**< CLOCK_REALTIME */
+    bool created_before_boot; /**< by an earlier start of this machine, or on another machine */
     uint32_t slot_count;
-    uint32_t live_count;         /**< read-write members that are alive */
-    uint32_t dead_count;         /**< slots of dead members that the next member will clear */
-    bool has_readers;            /**< read-only members are present */
-    bool has_owner;              /**< COVE_WHILE_OWNED: a live one */
-    uint32_t owner_slot;         /**< valid with has_owner */
+    uint32_t live_count; /**< read-write members that are alive */
+    uint32_t dead_count; /**< slots of dead members that the next member will clear */
+    bool has_readers;    /**< read-only members are present */
+    bool has_owner;      /**< COVE_WHILE_OWNED: a live one */
+    uint32_t owner_slot; /**< valid with has_owner */
 
     /* A block's own. */
     uint64_t capacity_bytes;
@@ -64,7 +61,7 @@ typedef struct cove_attachment_info {
     uint32_t generation;
     bool is_alive; /**< by its kernel lock; false: the process is gone, and the next member clears the slot */
     bool is_owner;
-    uint32_t pid;  /**< in the PID namespace `pid_namespace` */
+    uint32_t pid; /**< in the PID namespace `pid_namespace` */
     uint64_t pid_namespace;
     bool same_pid_namespace; /**< as the caller's: pid means the same here */
     char program[17];

@@ -105,7 +105,7 @@ COVE_API const cove_error *cove_last_error(void);
 /** A point on CLOCK_MONOTONIC, in nanoseconds. */
 typedef uint64_t cove_time_ns;
 
-#define COVE_TRY ((cove_time_ns)0)          /**< as a deadline: try once, never sleep */
+#define COVE_TRY ((cove_time_ns)0)              /**< as a deadline: try once, never sleep */
 #define COVE_FOREVER ((cove_time_ns)UINT64_MAX) /**< as a deadline: no deadline */
 
 /** Now, on the clock that deadlines are told in. */

@@ -22,7 +22,8 @@ static inline void covei_copy_out(void *private_data, const void *shared, size_t
     if (size <= COVEI_COPY_WORDS) {
         size_t i = 0;
         for (; i + sizeof(uintptr_t) <= size; i += sizeof(uintptr_t)) {
-            uintptr_t word = atomic_load_explicit((const _Atomic uintptr_t *)(const void *)((const char *)shared + i), memory_order_relaxed);
+            uintptr_t word =
+                atomic_load_explicit((const _Atomic uintptr_t *)(const void *)((const char *)shared + i), memory_order_relaxed);
             memcpy((char *)private_data + i, &word, sizeof word);
         }
         for (; i < size; i++)

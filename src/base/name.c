@@ -85,6 +85,5 @@ cove_result cove_name_unescape(const char *prefix, const char *name, void *out_k
     *out_length_bytes = length;
     return COVE_OK;
 not_ours:
-    return covei_fail(COVE_ERR_NAME, 0, "unescape", "the name '%s' was not made by cove_name_escape with the prefix '%s'", name,
-                      prefix);
+    return covei_fail(COVE_ERR_NAME, 0, "unescape", "the name '%s' was not made by cove_name_escape with the prefix '%s'", name, prefix);
 }

@@ -20,7 +20,8 @@ static const covei_kind block_kind = {COVE_KIND_BLOCK, "block", release};
 /* False where it fits in no file. */
 static bool plan(uint64_t capacity, bool is_single, covei_block_shape *out_shape, uint64_t *out_object_bytes) {
     uint64_t unit = capacity >= 4096 ? 4096 : 64;
-    covei_block_shape shape = {.capacity_bytes = capacity, .is_single = is_single, .data_offset = capacity >= 4096 ? 4096 : sizeof(covei_block_shm)};
+    covei_block_shape shape = {
+        .capacity_bytes = capacity, .is_single = is_single, .data_offset = capacity >= 4096 ? 4096 : sizeof(covei_block_shm)};
     uint64_t data_bytes;
     if (!covei_align_up_u64(capacity, unit, &shape.stride_bytes) || !covei_mul_u64(shape.stride_bytes, is_single ? 1 : 2, &data_bytes) ||
         !covei_add_u64(shape.data_offset, data_bytes, out_object_bytes))
@@ -69,7 +70,8 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
     if (o.flags & ~(COVE_BLOCK_SINGLE | COVE_BLOCK_UNFILLED) || o.reserved_2)
         return covei_fail(COVE_ERR_OPTION, 0, "check options", "flags 0x%x are not known", o.flags);
     if (!plan(o.capacity_bytes, o.flags & COVE_BLOCK_SINGLE, &shape, &object_bytes))
-        return covei_fail(COVE_ERR_SIZE, 0, "check options", "no file can hold a block of %llu bytes", (unsigned long long)o.capacity_bytes);
+        return covei_fail(COVE_ERR_SIZE, 0, "check options", "no file can hold a block of %llu bytes",
+                          (unsigned long long)o.capacity_bytes);
     cove_block *block = malloc(sizeof *block);
     if (!block)
         return covei_fail(COVE_ERR_MEMORY, 0, "open", "no memory for the handle");
@@ -78,7 +80,8 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
         .kind = &block_kind,
         .object_bytes = object_bytes,
         .object_fact = {shape.capacity_bytes, shape.is_single ? COVE_BLOCK_SINGLE : 0, shape.data_offset, shape.stride_bytes},
-        .event = {offsetof(covei_block_shm, lock.gate) + 1, offsetof(covei_block_shm, lock.drain) + 1, offsetof(covei_block_shm, change) + 1},
+        .event = {offsetof(covei_block_shm, lock.gate) + 1, offsetof(covei_block_shm, lock.drain) + 1,
+                  offsetof(covei_block_shm, change) + 1},
         .fits = check_fit,
         .context = &o,
     };
@@ -143,7 +146,8 @@ cove_result cove_block_set(cove_block *block, const void *data, uint64_t size_by
         return covei_block_failed(block, COVE_ERR_ARGUMENT, "set", "the data is null");
     if (covei_unlikely(size_bytes > block->shape.capacity_bytes))
         return covei_block_too_large(block, "set", size_bytes, block->shape.capacity_bytes, "block");
-    return block->shape.is_single ? covei_single_set(block, data, size_bytes, deadline_ns) : covei_two_set(block, data, size_bytes, deadline_ns);
+    return block->shape.is_single ? covei_single_set(block, data, size_bytes, deadline_ns)
+                                  : covei_two_set(block, data, size_bytes, deadline_ns);
 }
 
 cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_bytes, uint64_t *out_length_bytes, uint64_t *out_version,
@@ -244,7 +248,8 @@ cove_result cove_block_data(cove_block *block, void **out_data) {
     if (!block || !out_data)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "data", "the block or the place for the address is null");
     if (!block->shape.is_single)
-        return covei_block_failed(block, COVE_ERR_UNSUPPORTED, "data", "the block keeps two copies, so its bytes have no lasting address; create it with COVE_BLOCK_SINGLE");
+        return covei_block_failed(block, COVE_ERR_UNSUPPORTED, "data",
+                                  "the block keeps two copies, so its bytes have no lasting address; create it with COVE_BLOCK_SINGLE");
     *out_data = block->data[0];
     return COVE_OK;
 }
@@ -263,7 +268,8 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
     for (;;) {
         bool spins = covei_sleeper_spins(&sleeper);
-        uint32_t armed = spins || member->is_read_only ? covei_load_seqcst(&block->shared->change) : covei_event_arm(&block->shared->change);
+        uint32_t armed =
+            spins || member->is_read_only ? covei_load_seqcst(&block->shared->change) : covei_event_arm(&block->shared->change);
         uint64_t now = covei_block_version_now(block);
         if (now != version) {
             covei_sleeper_done(&sleeper);

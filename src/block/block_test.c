@@ -318,7 +318,8 @@ static void on_signal(int number) {
 TEST(a_signal_ends_a_wait_only_where_that_was_asked_for) {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGUSR1, &action, NULL);
-    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8, .interruptible = true}), *patient = open_block("b", NULL);
+    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8, .interruptible = true}),
+               *patient = open_block("b", NULL);
     for (int asked = 0; asked < 2; asked++) {
         pid_t parent = getpid(), pid = fork();
         if (!pid) {
@@ -388,10 +389,13 @@ TEST(a_mismatch_names_both_sides_and_touches_nothing) {
     char text[64];
     cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 100, .type_name = "pose", .schema_hash = 7}), *other = NULL;
     cove_opened opened = {.created = true};
-    expect_words(COVE_ERR_SIZE, "100 bytes, and 50 were", cove_block_open(&other, "b", &(cove_block_options){.capacity_bytes = 50, .opened = &opened}));
-    expect_words(COVE_ERR_SIZE, "at least 101", cove_block_open(&other, "b", &(cove_block_options){.capacity_bytes = 101, .size_rule = COVE_AT_LEAST}));
+    expect_words(COVE_ERR_SIZE, "100 bytes, and 50 were",
+                 cove_block_open(&other, "b", &(cove_block_options){.capacity_bytes = 50, .opened = &opened}));
+    expect_words(COVE_ERR_SIZE, "at least 101",
+                 cove_block_open(&other, "b", &(cove_block_options){.capacity_bytes = 101, .size_rule = COVE_AT_LEAST}));
     expect_words(COVE_ERR_TYPE, "'pose', and 'twist'", cove_block_open(&other, "b", &(cove_block_options){.type_name = "twist"}));
-    expect_words(COVE_ERR_TYPE, "0000000000000007, and 0000000000000008", cove_block_open(&other, "b", &(cove_block_options){.schema_hash = 8}));
+    expect_words(COVE_ERR_TYPE, "0000000000000007, and 0000000000000008",
+                 cove_block_open(&other, "b", &(cove_block_options){.schema_hash = 8}));
     expect(COVE_ERR_OPTION, cove_block_open(&other, "b", &(cove_block_options){.flags = COVE_BLOCK_SINGLE}));
     expect_words(COVE_ERR_EXISTS, "taken", cove_block_open(&other, "b", &(cove_block_options){.how = COVE_CREATE}));
     snprintf(text, sizeof text, "'none' in %s", test_domain);
@@ -399,7 +403,8 @@ TEST(a_mismatch_names_both_sides_and_touches_nothing) {
     expect(COVE_ERR_NOT_FOUND, cove_block_open(&other, "none", &(cove_block_options){.access = COVE_READ_ONLY}));
     assert_null(other);
     assert_true(opened.created);
-    other = open_block("b", &(cove_block_options){.capacity_bytes = 99, .size_rule = COVE_AT_LEAST, .type_name = "pose", .opened = &opened});
+    other =
+        open_block("b", &(cove_block_options){.capacity_bytes = 99, .size_rule = COVE_AT_LEAST, .type_name = "pose", .opened = &opened});
     assert_false(opened.created);
     cove_block_close(other);
     cove_block_close(block);
@@ -555,7 +560,8 @@ TEST(a_block_until_removed_keeps_its_value_without_members) {
 }
 
 TEST(a_removed_block_goes_on_for_its_members_who_are_told_once) {
-    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8}), *reader = open_block("b", &(cove_block_options){.access = COVE_READ_ONLY});
+    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8}),
+               *reader = open_block("b", &(cove_block_options){.access = COVE_READ_ONLY});
     expect(COVE_OK, cove_remove(NULL, "b", COVE_REMOVE_FORCE));
     assert_true(cove_block_is_removed(block));
     expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
@@ -573,7 +579,8 @@ TEST(a_removed_block_goes_on_for_its_members_who_are_told_once) {
 }
 
 TEST(a_read_only_member_that_removes_tells_the_others_too) {
-    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8}), *reader = open_block("b", &(cove_block_options){.access = COVE_READ_ONLY});
+    cove_block *block = open_block("b", &(cove_block_options){.capacity_bytes = 8}),
+               *reader = open_block("b", &(cove_block_options){.access = COVE_READ_ONLY});
     expect(COVE_OK, cove_block_remove(reader));
     expect(COVE_REMOVED, cove_block_wait(block, 0, COVE_FOREVER, NULL));
     cove_block_close(reader);
@@ -606,7 +613,8 @@ TEST(the_owner_takes_its_block_with_it) {
 }
 
 TEST(ownership_can_be_taken_given_up_and_retired_once) {
-    cove_block *one = open_block("b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}), *two = open_block("b", NULL);
+    cove_block *one = open_block("b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}),
+               *two = open_block("b", NULL);
     cove_block_info info;
     expect(COVE_OK, cove_block_own(two));
     expect(COVE_OK, cove_block_own(two));
@@ -666,7 +674,8 @@ TEST(prefault_and_lock_memory_are_honoured) {
 
 TEST(huge_pages_are_given_or_refused) {
     cove_block *block;
-    cove_result result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 4 << 20, .huge_pages = true, .prefault = true});
+    cove_result result =
+        cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 4 << 20, .huge_pages = true, .prefault = true});
     if (result == COVE_OK) {
         expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
         cove_block_close(block);

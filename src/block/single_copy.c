@@ -168,8 +168,9 @@ cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_by
         }
     }
     if (covei_unlikely(result == COVE_ERR_UNREPAIRED))
-        return covei_block_failed(block, result, "get",
-                                  "a writer was killed inside, and nobody has repaired the value; set it anew, or lock_write, check it and mark_repaired");
+        return covei_block_failed(
+            block, result, "get",
+            "a writer was killed inside, and nobody has repaired the value; set it anew, or lock_write, check it and mark_repaired");
     if (covei_unlikely(result == COVE_ERR_DAMAGED))
         return covei_block_failed(block, result, "get", "its length or its sequence contradicts its lock: somebody overwrote them");
     return result;

@@ -127,7 +127,8 @@ cove_result covei_two_get(cove_block *block, void *out_data, uint64_t size_bytes
             result = get_pinned(block, out_data, size_bytes, out_length, out_version);
             break;
         } else if ((result = covei_sleep(&sleeper, &block->shared->change, covei_load_seqcst(&block->shared->change))) != COVE_OK) {
-            return covei_wait_failed(&block->member, result, "get", "the deadline passed, and a writer was always inside (see who: cove stat)");
+            return covei_wait_failed(&block->member, result, "get",
+                                     "the deadline passed, and a writer was always inside (see who: cove stat)");
         }
     }
     return covei_unlikely(result == COVE_ERR_DAMAGED) ? tell_damage(block, *out_length) : result;

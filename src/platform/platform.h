@@ -181,11 +181,7 @@ COVE_MUST_USE cove_result covei_file_unlink(covei_dir dir, const char *name);
 
 /* ---- Locks that die with their holder ------------------------------------------------------------------------------- */
 
-typedef enum covei_lock {
-    COVEI_LOCK_FREE,
-    COVEI_LOCK_SHARED,
-    COVEI_LOCK_EXCLUSIVE
-} covei_lock;
+typedef enum covei_lock { COVEI_LOCK_FREE, COVEI_LOCK_SHARED, COVEI_LOCK_EXCLUSIVE } covei_lock;
 
 /* 20. Tries to lock one byte of a file, which need not exist, on this description; or to change what it holds there.
  *     20.1 post: never waits; held by another description in a way that conflicts: COVE_ERR_BUSY, quiet
@@ -244,7 +240,7 @@ void covei_unmap(void *address, uint64_t size_bytes);
 /* ---- Waiting -------------------------------------------------------------------------------------------------------- */
 
 typedef enum covei_woken {
-    COVEI_WOKEN,      /* by a wake, or because the word was not `expected`, or for no reason */
+    COVEI_WOKEN, /* by a wake, or because the word was not `expected`, or for no reason */
     COVEI_EXPIRED,
     COVEI_SIGNALLED
 } covei_woken;

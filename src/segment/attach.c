@@ -136,8 +136,8 @@ static cove_result fill_holes(const covei_request *request, covei_dir dir, covei
         return COVE_OK;
     uint64_t missing = facts->file_bytes - file_facts->allocated_bytes;
     if (covei_dir_volume(dir, &volume) == COVE_OK && volume.total_bytes && volume.free_bytes < missing)
-        return covei_fail(COVE_ERR_SPACE, 0, "open", "has holes of %llu bytes, and the file system has %llu free", (unsigned long long)missing,
-                          (unsigned long long)volume.free_bytes); /* before a part of them is filled */
+        return covei_fail(COVE_ERR_SPACE, 0, "open", "has holes of %llu bytes, and the file system has %llu free",
+                          (unsigned long long)missing, (unsigned long long)volume.free_bytes); /* before a part of them is filled */
     if (request->access == COVE_READ_ONLY)
         return covei_fail(COVE_ERR_SPACE, 0, "open", "has holes: %llu of its %llu bytes are reserved; open it once for writing",
                           (unsigned long long)file_facts->allocated_bytes, (unsigned long long)facts->file_bytes);
@@ -157,7 +157,8 @@ static cove_result bury_leftover(const covei_request *request, covei_domain *dom
         }
     }
     if (result == COVE_OK) {
-        result = covei_bury(&(covei_corpse){domain, request->name, writable, file_facts->identity, facts->id}, (cove_lifetime)facts->lifetime);
+        result =
+            covei_bury(&(covei_corpse){domain, request->name, writable, file_facts->identity, facts->id}, (cove_lifetime)facts->lifetime);
         if (writable.handle != file.handle)
             covei_file_close(writable);
     }
@@ -185,7 +186,8 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
         (result = covei_facts_read(token_file, &file, &facts, NULL)) != COVE_OK)
         goto out;
     if (facts.kind != request->kind->number) {
-        result = covei_fail(COVE_ERR_KIND, 0, "open", "is a %s, and a %s was asked for", cove_kind_name((cove_kind)facts.kind), request->kind->name);
+        result = covei_fail(COVE_ERR_KIND, 0, "open", "is a %s, and a %s was asked for", cove_kind_name((cove_kind)facts.kind),
+                            request->kind->name);
         goto out;
     }
     result = covei_is_leftover(token_file, (cove_lifetime)facts.lifetime, &is_leftover); /* 3: before its sizes matter to anybody */
@@ -394,7 +396,8 @@ cove_result covei_segment_open(const covei_request *request, covei_member *membe
         }
         if (result == COVEI_AGAIN) {
             if (!covei_back_off(&tries, start)) {
-                result = covei_fail(COVE_ERR_BUSY, 0, "open", "somebody has kept it busy for 3 s; is a process stopped while it attaches? (see: cove stat %s)",
+                result = covei_fail(COVE_ERR_BUSY, 0, "open",
+                                    "somebody has kept it busy for 3 s; is a process stopped while it attaches? (see: cove stat %s)",
                                     request->name);
                 break;
             }
@@ -488,7 +491,8 @@ static cove_result revive_once(covei_member *member) {
     if (result != COVE_OK)
         goto out;
     if (is_leftover) {
-        result = covei_fail(COVE_ERR_FORKED, 0, "attach again", "the parent process has ended, and with it the object; fork first, then open");
+        result =
+            covei_fail(COVE_ERR_FORKED, 0, "attach again", "the parent process has ended, and with it the object; fork first, then open");
         goto out;
     }
     covei_store_relaxed(&member->probe, (uint64_t)probe.handle);

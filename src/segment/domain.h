@@ -10,13 +10,13 @@ typedef struct covei_domain {
     struct covei_domain *next;
     covei_identity identity;
     covei_volume_facts volume;
-    covei_a32 has_nameless;  /* files without a name can be made and published here; may turn false */
-    covei_dir dir;           /* under the mutex */
-    uint32_t users;          /* under the mutex */
-    covei_a32 owner_uid;     /* as it was at the last enter */
+    covei_a32 has_nameless; /* files without a name can be made and published here; may turn false */
+    covei_dir dir;          /* under the mutex */
+    uint32_t users;         /* under the mutex */
+    covei_a32 owner_uid;    /* as it was at the last enter */
     covei_a32 mode;
     covei_a64 next_sweep_ns;
-    char path[];             /* absolute */
+    char path[]; /* absolute */
 } covei_domain;
 
 #define COVEI_DOMAIN_PATH_MAX 4096

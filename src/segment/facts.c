@@ -73,7 +73,8 @@ cove_result covei_facts_read(covei_file file, const covei_file_facts *file_facts
         if (facts->magic == swapped(COVEI_MAGIC))
             return covei_fail(COVE_ERR_VERSION, 0, "read header", "was made on a machine of the other byte order");
         return covei_fail(COVE_ERR_FOREIGN, 0, "read header",
-                          blank ? "has no header: an empty file, or one that lost its contents with the power" : "is a file, but not Cove's");
+                          blank ? "has no header: an empty file, or one that lost its contents with the power"
+                                : "is a file, but not Cove's");
     }
     if (got < sizeof read)
         return covei_fail(COVE_ERR_TRUNCATED, 0, "read header", "ends after %zu bytes, in the middle of its header", got);

@@ -8,14 +8,14 @@
 #include <string.h>
 
 static cove_result check(const covei_common_options *o) {
-    const char *field = (unsigned)o->how > COVE_CREATE                ? "how"
-                        : (unsigned)o->access > COVE_READ_ONLY        ? "access"
-                        : (unsigned)o->lifetime > COVE_UNTIL_REMOVED  ? "lifetime"
-                        : (unsigned)o->size_rule > COVE_AT_LEAST      ? "size_rule"
-                        : o->slots > COVEI_SLOTS_MAX                  ? "slots"
-                        : o->reserved_0                               ? "reserved_0"
-                        : o->reserved_1[0] || o->reserved_1[1]        ? "reserved_1"
-                                                                      : NULL;
+    const char *field = (unsigned)o->how > COVE_CREATE               ? "how"
+                        : (unsigned)o->access > COVE_READ_ONLY       ? "access"
+                        : (unsigned)o->lifetime > COVE_UNTIL_REMOVED ? "lifetime"
+                        : (unsigned)o->size_rule > COVE_AT_LEAST     ? "size_rule"
+                        : o->slots > COVEI_SLOTS_MAX                 ? "slots"
+                        : o->reserved_0                              ? "reserved_0"
+                        : o->reserved_1[0] || o->reserved_1[1]       ? "reserved_1"
+                                                                     : NULL;
     if (field)
         return covei_fail(COVE_ERR_OPTION, 0, "check options",
                           "the option '%s' has a value that Cove %s does not know; build with its headers, and start the struct with {0}",
@@ -34,8 +34,8 @@ cove_result covei_options_take(const char *name, const void *options, size_t opt
     memset(out_options, 0, known_bytes);
     covei_error_about(NULL, NULL);
     if (options && options_bytes < sizeof(covei_common_options))
-        return covei_fail(COVE_ERR_OPTION, 0, "check options", "the options have %zu bytes, and the common ones alone have %zu", options_bytes,
-                          sizeof(covei_common_options));
+        return covei_fail(COVE_ERR_OPTION, 0, "check options", "the options have %zu bytes, and the common ones alone have %zu",
+                          options_bytes, sizeof(covei_common_options));
     if (options) {
         memcpy(out_options, options, options_bytes < known_bytes ? options_bytes : known_bytes);
         memcpy(&common, options, sizeof common);
@@ -52,7 +52,8 @@ cove_result covei_options_take(const char *name, const void *options, size_t opt
         return covei_fail(COVE_ERR_ARGUMENT, 0, "check options", "the name is null");
     if (!covei_name_is_valid(name))
         return covei_fail(COVE_ERR_NAME, 0, "check options",
-                          "'%.220s' is not a name: it needs 1 to %d bytes of A-Z a-z 0-9 . _ - and must not start with a dot", name, COVE_NAME_MAX);
+                          "'%.220s' is not a name: it needs 1 to %d bytes of A-Z a-z 0-9 . _ - and must not start with a dot", name,
+                          COVE_NAME_MAX);
     covei_error_about(common.domain, name);
     return check(&common);
 }

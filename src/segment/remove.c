@@ -228,9 +228,9 @@ static cove_result remove_once(covei_domain *domain, const char *name, bool forc
             covei_lock held;
             result = covei_lock_probe(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_SHARED, &held);
             if (result == COVE_OK)
-                result = held == COVEI_LOCK_EXCLUSIVE
-                             ? COVEI_AGAIN
-                             : covei_fail(COVE_ERR_IN_USE, 0, "remove", "somebody is attached (see: cove stat %s); remove it by force", name);
+                result = held == COVEI_LOCK_EXCLUSIVE ? COVEI_AGAIN
+                                                      : covei_fail(COVE_ERR_IN_USE, 0, "remove",
+                                                                   "somebody is attached (see: cove stat %s); remove it by force", name);
         }
         if (result != COVE_OK)
             goto out;
@@ -266,7 +266,8 @@ cove_result cove_remove(const char *domain_name, const char *name, uint32_t flag
     if (flags & ~COVE_REMOVE_FORCE)
         return covei_fail(COVE_ERR_OPTION, 0, "remove", "flags 0x%x are not known", flags);
     if (!covei_name_is_valid(name))
-        return covei_fail(COVE_ERR_NAME, 0, "remove", "a name has 1 to %d bytes of A-Z a-z 0-9 . _ - and does not start with a dot", COVE_NAME_MAX);
+        return covei_fail(COVE_ERR_NAME, 0, "remove", "a name has 1 to %d bytes of A-Z a-z 0-9 . _ - and does not start with a dot",
+                          COVE_NAME_MAX);
     cove_time_ns start = covei_clock_ns();
     for (;;) {
         covei_guard_enter();

@@ -64,9 +64,9 @@
 #define COVEI_FLAG_WAKE_READERS 1u
 
 /* The lock bytes. */
-#define COVEI_BYTE_DEADMAN (UINT64_C(1) << 62)          /* shared by every attachment: free means all are dead */
-#define COVEI_BYTE_NAME (COVEI_BYTE_DEADMAN + 1)        /* exclusive: who removes the name */
-#define COVEI_BYTE_READERS (COVEI_BYTE_DEADMAN + 2)     /* shared by read-only attachments, for people */
+#define COVEI_BYTE_DEADMAN (UINT64_C(1) << 62)             /* shared by every attachment: free means all are dead */
+#define COVEI_BYTE_NAME (COVEI_BYTE_DEADMAN + 1)           /* exclusive: who removes the name */
+#define COVEI_BYTE_READERS (COVEI_BYTE_DEADMAN + 2)        /* shared by read-only attachments, for people */
 #define COVEI_BYTE_SLOT(i) (COVEI_BYTE_DEADMAN + 16 + (i)) /* exclusive: the member in slot i */
 
 #define COVEI_OWNER_NONE UINT64_C(0)

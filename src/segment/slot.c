@@ -162,8 +162,8 @@ cove_result covei_slot_claim(covei_member *member, covei_file token_file) {
             result = claim_among(member, token_file, probe, false);
     }
     if (result == COVE_ERR_FULL)
-        covei_fail(COVE_ERR_FULL, 0, "claim", "all %u places for read-write members are taken; create it with more slots, or open it read-only",
-                   member->slot_count);
+        covei_fail(COVE_ERR_FULL, 0, "claim",
+                   "all %u places for read-write members are taken; create it with more slots, or open it read-only", member->slot_count);
     return result;
 }
 

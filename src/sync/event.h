@@ -41,7 +41,8 @@ typedef struct covei_sleeper {
     bool expired; /* the last sleep ended by its slice */
 } covei_sleeper;
 
-#define COVEI_SLEEPER(of_member, until_ns) {.member = (of_member), .deadline_ns = (until_ns)}
+#define COVEI_SLEEPER(of_member, until_ns) \
+    { .member = (of_member), .deadline_ns = (until_ns) }
 
 /* True for the first one or two microseconds of a wait, and never with one processor or a deadline of 0: look again at once. */
 bool covei_sleeper_spins(covei_sleeper *sleeper);

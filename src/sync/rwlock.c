@@ -21,8 +21,8 @@ cove_result covei_writer_is_alive(covei_member *member, uint64_t writer, bool *o
  * next slot whose `want` is set: a turn that everybody raced for would let somebody starve. */
 
 typedef struct contender {
-    uint64_t turn;          /* what the turn word says when it is mine; 0: I have not asked */
-    uint64_t seen;          /* another's turn, and since when it has stood with the lock free */
+    uint64_t turn; /* what the turn word says when it is mine; 0: I have not asked */
+    uint64_t seen; /* another's turn, and since when it has stood with the lock free */
     cove_time_ns seen_since;
 } contender;
 

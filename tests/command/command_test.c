@@ -249,7 +249,8 @@ TEST(doctor_finds_a_memory_file_system_that_is_small_or_nearly_full) {
     char prefix[512];
     snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs -o size=16m,mode=700 none %s && exec \"$@\"' sh", test_domain);
     assert_true(doctor_finds(prefix, "small"));
-    snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs -o size=16m,mode=700 none %s && head -c 15m /dev/zero > %s/.fill; exec \"$@\"' sh",
+    snprintf(prefix, sizeof prefix,
+             "unshare -m sh -c 'mount -t tmpfs -o size=16m,mode=700 none %s && head -c 15m /dev/zero > %s/.fill; exec \"$@\"' sh",
              test_domain, test_domain);
     assert_true(doctor_finds(prefix, "space"));
 }
@@ -274,10 +275,13 @@ TEST(doctor_finds_that_systemd_would_delete_an_ordinary_user_s_files) {
     int status;
     char prefix[512];
     run(&status, "chown 4321 %s", test_domain);
-    snprintf(prefix, sizeof prefix, "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec \"$@\"' sh setpriv --reuid 4321 --clear-groups");
+    snprintf(prefix, sizeof prefix,
+             "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec \"$@\"' sh setpriv --reuid 4321 "
+             "--clear-groups");
     assert_true(doctor_finds(prefix, "remove-ipc"));
     snprintf(prefix, sizeof prefix,
-             "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && mount -t tmpfs none /etc/systemd 2>/dev/null || mkdir -p /etc/systemd; "
+             "unshare -m sh -c 'mount -t tmpfs none /run && mkdir -p /run/systemd/system && mount -t tmpfs none /etc/systemd 2>/dev/null "
+             "|| mkdir -p /etc/systemd; "
              "echo RemoveIPC=no > /run/systemd/logind.conf; exec \"$@\"' sh setpriv --reuid 4321 --clear-groups");
     assert_false(doctor_finds(prefix, "remove-ipc"));
     run(&status, "chown 0 %s", test_domain);

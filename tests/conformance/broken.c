@@ -258,7 +258,8 @@ WRAP(cove_result, covei_file_unlink, (covei_dir dir, const char *name)) {
 }
 
 static cove_result lock_bytes(covei_file file, uint64_t byte, covei_lock kind, off_t length) {
-    struct flock lock = {.l_type = kind == COVEI_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = length};
+    struct flock lock = {
+        .l_type = kind == COVEI_LOCK_EXCLUSIVE ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = length};
     return fcntl((int)file.handle, F_OFD_SETLK, &lock) ? COVE_ERR_BUSY : COVE_OK;
 }
 
@@ -315,7 +316,7 @@ WRAP(cove_result, covei_token_carry, (covei_file file, size_t granule_bytes, cov
     return result;
 }
 
-WRAP(void, covei_token_drop, (covei_token *token)) {
+WRAP(void, covei_token_drop, (covei_token * token)) {
     if (!broken("24.1"))
         __real_covei_token_drop(token);
 }
@@ -353,7 +354,7 @@ WRAP(covei_woken, covei_wait, (const covei_a32 *word, uint32_t expected, cove_ti
     return broken("27.4") && woken == COVEI_SIGNALLED ? COVEI_WOKEN : woken;
 }
 
-WRAP(void, covei_wake, (covei_a32 *word)) {
+WRAP(void, covei_wake, (covei_a32 * word)) {
     if (broken("28.1")) {
         syscall(SYS_futex, word, 1, 1, NULL, NULL, 0);
         return;

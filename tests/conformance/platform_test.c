@@ -371,7 +371,10 @@ static int open_what_is_forbidden(void *context) {
     become_somebody();
     if (covei_dir_open(test_domain, &dir) != COVE_OK)
         return 1;
-    return covei_file_open(dir, "f", COVE_READ_ONLY, &file) == COVE_ERR_ACCESS && covei_file_open(dir, "none", COVE_READ_ONLY, &file) == COVE_ERR_NOT_FOUND ? 0 : 2;
+    return covei_file_open(dir, "f", COVE_READ_ONLY, &file) == COVE_ERR_ACCESS &&
+                   covei_file_open(dir, "none", COVE_READ_ONLY, &file) == COVE_ERR_NOT_FOUND
+               ? 0
+               : 2;
 }
 
 TEST(c_10_3_nothing_there_and_not_permitted_are_told_apart) {
@@ -813,7 +816,8 @@ static int lock_and_wait(void *context) {
     covei_dir dir;
     covei_file file;
     _Atomic int *step = context;
-    if (covei_dir_open(test_domain, &dir) != COVE_OK || covei_file_open(dir, "f", COVE_READ_WRITE, &file) != COVE_OK || covei_lock_try(file, BYTE, COVEI_LOCK_EXCLUSIVE) != COVE_OK)
+    if (covei_dir_open(test_domain, &dir) != COVE_OK || covei_file_open(dir, "f", COVE_READ_WRITE, &file) != COVE_OK ||
+        covei_lock_try(file, BYTE, COVEI_LOCK_EXCLUSIVE) != COVE_OK)
         return 1;
     *step = 1;
     for (;;)

@@ -16,7 +16,7 @@ static struct arena {
     } holder[WORKERS];
     _Atomic uint32_t stop;
     _Atomic uint64_t opened, created, read_only, two_objects, lost_name, half_made, busy;
-} *arena;
+} * arena;
 static int me;
 
 static uint64_t id_of(const cove_block *block) {
@@ -43,7 +43,9 @@ static void open_and_drop(void) {
     cove_block *block;
     cove_opened opened;
     bool read_only = random_number() % 5 == 0;
-    cove_result result = cove_block_open(&block, "name", &(cove_block_options){.capacity_bytes = 64, .access = read_only ? COVE_READ_ONLY : COVE_READ_WRITE, .opened = &opened});
+    cove_result result = cove_block_open(
+        &block, "name",
+        &(cove_block_options){.capacity_bytes = 64, .access = read_only ? COVE_READ_ONLY : COVE_READ_WRITE, .opened = &opened});
     if (result == COVE_ERR_NOT_FOUND && read_only)
         return;
     if (result != COVE_OK) {
@@ -107,8 +109,8 @@ TEST(ten_thousand_rounds_of_opening_and_dying_never_show_two_objects_or_half_of_
         arena->holder[i].is_killed = 1;
         kill_child(pid[i]);
     }
-    printf("    %d rounds, %d kills, %lu opened, of them %lu created, %lu read-only\n", rounds, kills + WORKERS, (unsigned long)arena->opened,
-           (unsigned long)arena->created, (unsigned long)arena->read_only);
+    printf("    %d rounds, %d kills, %lu opened, of them %lu created, %lu read-only\n", rounds, kills + WORKERS,
+           (unsigned long)arena->opened, (unsigned long)arena->created, (unsigned long)arena->read_only);
     assert_int_equal(arena->two_objects, 0);
     assert_int_equal(arena->lost_name, 0);
     assert_int_equal(arena->half_made, 0);

@@ -13,7 +13,7 @@ static struct stage {
     _Atomic uint64_t taken_at;
     _Atomic int result;
     unsigned flags;
-} *stage;
+} * stage;
 
 static cove_block *open_here(void) {
     cove_block *block;
@@ -254,7 +254,8 @@ static void polite_member_gets_in(bool writes) {
     for (int i = 0; i < 50; i++) {
         cove_block_view view;
         cove_time_ns before = cove_now();
-        expect(COVE_OK, writes ? cove_block_lock_write(block, &view, cove_in_ms(20000)) : cove_block_lock_read(block, &view, cove_in_ms(20000)));
+        expect(COVE_OK,
+               writes ? cove_block_lock_write(block, &view, cove_in_ms(20000)) : cove_block_lock_read(block, &view, cove_in_ms(20000)));
         expect(COVE_OK, cove_block_unlock(block, &view));
         longest = cove_now() - before > longest ? cove_now() - before : longest;
         usleep(1000);

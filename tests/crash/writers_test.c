@@ -7,7 +7,7 @@ static struct scene {
     _Atomic uint64_t confirmed; /* the version that the last `set` that returned has made */
     _Atomic uint64_t read, torn, backward, lost;
     _Atomic uint32_t is_writing, stop;
-} *scene;
+} * scene;
 static size_t value_bytes;
 static char *values[SEEDS];
 

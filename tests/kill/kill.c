@@ -43,7 +43,8 @@ static void set_the_scene(const operation *o) {
     if (!o->alone) {
         cove_block_options options = {.capacity_bytes = VALUE_BYTES, .flags = o->flags, .lifetime = o->lifetime};
         value_fill(data, 0);
-        if (cove_block_open(&shared->survivor, "b", &options) != COVE_OK || cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(1000)) != COVE_OK) {
+        if (cove_block_open(&shared->survivor, "b", &options) != COVE_OK ||
+            cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(1000)) != COVE_OK) {
             fprintf(stderr, "kill: %s: %s\n", o->name, cove_last_error()->sentence);
             exit(1);
         }
@@ -78,7 +79,8 @@ static bool record(const operation *o) {
     const char *why;
     wrong w = survive(o, shared, &why);
     if (status || w != FINE || shared->result < 0) {
-        fprintf(stderr, "kill: %s does not work even without a death: status %x, %s %s\n", o->name, status, cove_result_name(shared->result), why);
+        fprintf(stderr, "kill: %s does not work even without a death: status %x, %s %s\n", o->name, status,
+                cove_result_name(shared->result), why);
         return false;
     }
     return true;
@@ -142,7 +144,8 @@ static void stop_at(const operation *o, size_t k, tally *t) {
                 w = HUNG, why = "get waits for a stopped process";
             result = cove_block_lock_write(shared->survivor, &view, COVE_TRY);
             if (result >= 0)
-                result = o->flags & COVE_BLOCK_SINGLE ? cove_block_unlock(shared->survivor, &view) : cove_block_abandon(shared->survivor, &view);
+                result =
+                    o->flags & COVE_BLOCK_SINGLE ? cove_block_unlock(shared->survivor, &view) : cove_block_abandon(shared->survivor, &view);
         }
         kill(pid, SIGCONT);
         waitpid(pid, &status, 0);
@@ -194,8 +197,8 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
     size_t first = stride > 1 ? (size_t)getpid() % stride : 0;
     for (size_t k = first; k < trace->count; k += stride)
         at[m](o, k, &t);
-    printf("%-38s %-6s %7zu %7zu %6zu %6zu %6zu %6zu %6zu%s%s\n", o->name, mode_names[m], trace->count, t.points, t.missed, t.count[HUNG], t.count[TORN],
-           t.count[LOST], t.count[LEAKED], t.first_why ? "  first: " : "", t.first_why ? t.first_why : "");
+    printf("%-38s %-6s %7zu %7zu %6zu %6zu %6zu %6zu %6zu%s%s\n", o->name, mode_names[m], trace->count, t.points, t.missed, t.count[HUNG],
+           t.count[TORN], t.count[LOST], t.count[LEAKED], t.first_why ? "  first: " : "", t.first_why ? t.first_why : "");
     if (t.first_why)
         printf("%-38s at instruction %zu, address 0x%zx\n", "", t.first_at, (size_t)trace->address[t.first_at]);
     fflush(stdout);
@@ -206,7 +209,8 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"only", required_argument, NULL, 'o'}, {"stride", required_argument, NULL, 's'}, {"mode", required_argument, NULL, 'm'}, {0}};
+    static const struct option options[] = {
+        {"only", required_argument, NULL, 'o'}, {"stride", required_argument, NULL, 's'}, {"mode", required_argument, NULL, 'm'}, {0}};
     const char *only = "", *wanted_mode = NULL;
     size_t stride = 1;
     tally total = {0};
@@ -233,11 +237,13 @@ int main(int argc, char **argv) {
     printf("%-38s %-6s %7s %7s %6s %6s %6s %6s %6s\n", "operation", "mode", "length", "points", "missed", "hung", "torn", "lost", "leaked");
     for (const operation *o = operations; o->name; o++)
         for (mode m = KILL; m <= WAITER; m++) {
-            if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters))
+            if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) ||
+                (m == WAITER && !o->for_waiters))
                 continue;
             run(o, m, stride, &total);
         }
     rmdir(domain);
-    printf("kill points %zu, hung %zu, torn %zu, lost %zu, leaked %zu\n", total.points, total.count[HUNG], total.count[TORN], total.count[LOST], total.count[LEAKED]);
+    printf("kill points %zu, hung %zu, torn %zu, lost %zu, leaked %zu\n", total.points, total.count[HUNG], total.count[TORN],
+           total.count[LOST], total.count[LEAKED]);
     return total.count[HUNG] + total.count[TORN] + total.count[LOST] + total.count[LEAKED] ? 1 : 0;
 }

@@ -20,7 +20,7 @@ typedef struct scene {
     unsigned flags;
     cove_lifetime lifetime;
     cove_time_ns deadline_ns, soon_ns; /* told before the stepping, so that the clock is not stepped through */
-    cove_result result;   /* of the operation, where the child lived to see it */
+    cove_result result;                /* of the operation, where the child lived to see it */
     bool finished;
 } scene;
 
@@ -29,15 +29,15 @@ typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
 
 typedef struct operation {
     const char *name;
-    unsigned flags;             /* of the block */
+    unsigned flags; /* of the block */
     cove_lifetime lifetime;
-    bool alone;                 /* no survivor is attached while the child works */
-    bool removes;               /* the name may be gone afterwards */
-    void (*prepare)(scene *s);  /* in the parent, before the fork; may be null */
-    void (*open)(scene *s);     /* in the child, not stepped; null: nothing is opened */
-    void (*run)(scene *s);      /* in the child, stepped */
-    bool for_stops;             /* also stopped there, and gone on */
-    bool for_waiters;           /* also killed there while somebody waits for the lock */
+    bool alone;                /* no survivor is attached while the child works */
+    bool removes;              /* the name may be gone afterwards */
+    void (*prepare)(scene *s); /* in the parent, before the fork; may be null */
+    void (*open)(scene *s);    /* in the child, not stepped; null: nothing is opened */
+    void (*run)(scene *s);     /* in the child, stepped */
+    bool for_stops;            /* also stopped there, and gone on */
+    bool for_waiters;          /* also killed there while somebody waits for the lock */
 } operation;
 extern const operation operations[];
 

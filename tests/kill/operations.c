@@ -38,8 +38,11 @@ static void die(const char *what) {
 
 static cove_block *open_named(scene *s, cove_how how, cove_access access) {
     cove_block *block;
-    cove_block_options options = {.capacity_bytes = access == COVE_READ_ONLY ? 0 : VALUE_BYTES, .flags = access == COVE_READ_ONLY ? 0 : s->flags,
-                                  .how = how, .access = access, .lifetime = s->lifetime};
+    cove_block_options options = {.capacity_bytes = access == COVE_READ_ONLY ? 0 : VALUE_BYTES,
+                                  .flags = access == COVE_READ_ONLY ? 0 : s->flags,
+                                  .how = how,
+                                  .access = access,
+                                  .lifetime = s->lifetime};
     return cove_block_open(&block, "b", &options) == COVE_OK ? block : NULL;
 }
 
@@ -127,11 +130,13 @@ static void open_and_see_a_reader_die(scene *s) {
 
 static void create(scene *s) {
     cove_block *block;
-    s->result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .how = COVE_CREATE, .lifetime = s->lifetime, .flags = s->flags});
+    s->result = cove_block_open(
+        &block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .how = COVE_CREATE, .lifetime = s->lifetime, .flags = s->flags});
 }
 static void open_or_create(scene *s) {
     cove_block *block;
-    s->result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .lifetime = s->lifetime, .flags = s->flags});
+    s->result =
+        cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .lifetime = s->lifetime, .flags = s->flags});
 }
 static void open_existing(scene *s) {
     cove_block *block;
@@ -239,7 +244,8 @@ const operation operations[] = {
     {"set past a dead reader, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false},
     {"set after a dead writer (takeover)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true},
     {"set after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true},
-    {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true, false},
+    {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true,
+     false},
     {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false},
     {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false},
     {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false},
@@ -326,7 +332,9 @@ wrong survive(const operation *o, scene *s, const char **out_why) {
         w = check_value(s->survivor, o, false, out_why);
     /* Who comes now gets an object, and the same one while the name was not to go. */
     if (w == FINE) {
-        cove_result result = cove_block_open(&newcomer, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .lifetime = o->lifetime, .flags = o->flags, .opened = &opened});
+        cove_result result = cove_block_open(
+            &newcomer, "b",
+            &(cove_block_options){.capacity_bytes = VALUE_BYTES, .lifetime = o->lifetime, .flags = o->flags, .opened = &opened});
         if (result != COVE_OK)
             w = fail_why(HUNG, out_why, "open fails");
         else if (opened.created && s->survivor && !o->removes)

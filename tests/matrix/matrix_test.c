@@ -93,8 +93,10 @@ TEST(a_death_of_any_kind_of_member_is_found_by_every_other_kind) {
             char line[16];
             if (!has_kind(i) || !has_kind(j))
                 continue;
-            run(&status, "%s hold b > %s/.out 2>/dev/null & for n in $(seq 500); do grep -q held %s/.out && break; sleep 0.01; done; cp %s/.out %s/.out2", kinds[i], test_domain,
-                test_domain, test_domain, test_domain);
+            run(&status,
+                "%s hold b > %s/.out 2>/dev/null & for n in $(seq 500); do grep -q held %s/.out && break; sleep 0.01; done; cp %s/.out "
+                "%s/.out2",
+                kinds[i], test_domain, test_domain, test_domain, test_domain);
             snprintf(line, sizeof line, "%s", run(&status, "cat %s/.out2", test_domain));
             assert_string_equal(line, "held\n");
             cove_block_view view;
@@ -128,7 +130,8 @@ static int open_as(void *context) {
     const attempt *a = context;
     cove_block *block;
     become(a->uid, a->in_group);
-    cove_result result = cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN, .access = a->access, .trust_any_owner = a->trusts});
+    cove_result result =
+        cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN, .access = a->access, .trust_any_owner = a->trusts});
     if (result != a->wanted) {
         fprintf(stderr, "uid %d: %s: %s\n", (int)a->uid, cove_result_name(result), cove_last_error()->sentence);
         return 1;
@@ -143,9 +146,12 @@ TEST(another_user_gets_what_the_mode_allows) {
         uint32_t mode;
         bool in_group;
         cove_result reading, writing;
-    } cases[] = {{0600, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS}, {0600, true, COVE_ERR_ACCESS, COVE_ERR_ACCESS},
-                 {0640, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS}, {0640, true, COVE_OK, COVE_ERR_ACCESS},
-                 {0660, true, COVE_OK, COVE_OK},                  {0644, false, COVE_OK, COVE_ERR_ACCESS},
+    } cases[] = {{0600, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS},
+                 {0600, true, COVE_ERR_ACCESS, COVE_ERR_ACCESS},
+                 {0640, false, COVE_ERR_ACCESS, COVE_ERR_ACCESS},
+                 {0640, true, COVE_OK, COVE_ERR_ACCESS},
+                 {0660, true, COVE_OK, COVE_OK},
+                 {0644, false, COVE_OK, COVE_ERR_ACCESS},
                  {0666, false, COVE_OK, COVE_OK}};
     assert_int_equal(chmod(test_domain, 0755), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -161,7 +167,8 @@ TEST(another_user_gets_what_the_mode_allows) {
 static int make_as(void *context) {
     cove_block *block;
     become(*(uid_t *)context, false);
-    return cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = 0666, .lifetime = COVE_UNTIL_REMOVED}) != COVE_OK;
+    return cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = 0666, .lifetime = COVE_UNTIL_REMOVED}) !=
+           COVE_OK;
 }
 
 TEST(an_object_of_a_stranger_is_refused_unless_it_is_trusted) {
@@ -314,7 +321,8 @@ TEST(where_the_dead_fill_the_file_system_creation_makes_room_by_itself) {
 static int die_with_a_lock(void *context) {
     cove_block *block;
     cove_block_view view;
-    if (cove_block_open(&block, "b", &(cove_block_options){.domain = context, .how = COVE_OPEN}) != COVE_OK || cove_block_lock_write(block, &view, COVE_TRY) != COVE_OK)
+    if (cove_block_open(&block, "b", &(cove_block_options){.domain = context, .how = COVE_OPEN}) != COVE_OK ||
+        cove_block_lock_write(block, &view, COVE_TRY) != COVE_OK)
         return 1;
     kill(getpid(), SIGKILL);
     return 2;
@@ -350,7 +358,8 @@ static int use_an_overlay(void *context) {
     (void)context;
     if (!mount_privately("tmpfs", test_domain, "mode=700"))
         return NOT_HERE;
-    snprintf(command, sizeof command, "cd %s && mkdir .l .u .w .m && mount -t overlay none -o lowerdir=.l,upperdir=.u,workdir=.w .m 2>/dev/null", test_domain);
+    snprintf(command, sizeof command,
+             "cd %s && mkdir .l .u .w .m && mount -t overlay none -o lowerdir=.l,upperdir=.u,workdir=.w .m 2>/dev/null", test_domain);
     if (system(command) != 0)
         return NOT_HERE;
     snprintf(merged, sizeof merged, "%s/.m", test_domain);
@@ -432,7 +441,8 @@ TEST(ten_thousand_segments_are_listed_within_a_second_and_make_no_open_slower) {
         cove_block *block;
         char name[16];
         snprintf(name, sizeof name, "n%d", i);
-        expect(COVE_OK, cove_block_open(&block, name, &(cove_block_options){.capacity_bytes = 8, .slots = 1, .lifetime = COVE_UNTIL_REMOVED}));
+        expect(COVE_OK,
+               cove_block_open(&block, name, &(cove_block_options){.capacity_bytes = 8, .slots = 1, .lifetime = COVE_UNTIL_REMOVED}));
         cove_block_close(block);
     }
     uint64_t after = time_of_opens();
@@ -440,7 +450,8 @@ TEST(ten_thousand_segments_are_listed_within_a_second_and_make_no_open_slower) {
     expect(COVE_OK, cove_inspect_list(NULL, count_one, &seen));
     uint64_t listing = cove_now() - began;
     assert_int_equal(seen, most);
-    printf("    listed in %.0f ms; create and close took %.1f us in an empty domain, %.1f us in this one\n", (double)listing / 1e6, (double)before / 5e5, (double)after / 5e5);
+    printf("    listed in %.0f ms; create and close took %.1f us in an empty domain, %.1f us in this one\n", (double)listing / 1e6,
+           (double)before / 5e5, (double)after / 5e5);
     assert_true(listing < UINT64_C(1000000000));
     assert_true(after < 5 * before);
     for (int i = 0; i < most; i++) {
@@ -453,7 +464,8 @@ TEST(ten_thousand_segments_are_listed_within_a_second_and_make_no_open_slower) {
 TEST(a_table_of_4096_slots_works) {
     cove_block *block[3];
     for (int i = 0; i < 3; i++)
-        expect(COVE_OK, cove_block_open(&block[i], "b", &(cove_block_options){.capacity_bytes = 8, .slots = 4096, .flags = COVE_BLOCK_SINGLE}));
+        expect(COVE_OK,
+               cove_block_open(&block[i], "b", &(cove_block_options){.capacity_bytes = 8, .slots = 4096, .flags = COVE_BLOCK_SINGLE}));
     for (int i = 0; i < 3; i++)
         expect(COVE_OK, cove_block_set(block[i], "x", 1, COVE_TRY));
     for (int i = 0; i < 3; i++)

@@ -139,7 +139,8 @@ TEST(closing_every_descriptor_under_a_lock_frees_nothing_and_breaks_nothing) {
         if (!pid) {
             cove_block *other, *mine;
             cove_block_view held, tried;
-            if (cove_block_open(&mine, "b", &(cove_block_options){.capacity_bytes = 8, .flags = single ? COVE_BLOCK_SINGLE : 0}) != COVE_OK ||
+            if (cove_block_open(&mine, "b", &(cove_block_options){.capacity_bytes = 8, .flags = single ? COVE_BLOCK_SINGLE : 0}) !=
+                    COVE_OK ||
                 cove_block_lock_write(mine, &held, COVE_TRY) != COVE_OK)
                 _exit(1);
             close_all_from(3);
@@ -208,7 +209,8 @@ static int use_disowned(void *context) {
 
 static int disown_and_leave(void *context) {
     (void)context;
-    if (cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}) != COVE_OK || cove_block_disown(block) != COVE_OK)
+    if (cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}) != COVE_OK ||
+        cove_block_disown(block) != COVE_OK)
         return 1;
     pid_t pid = fork();
     if (!pid) {

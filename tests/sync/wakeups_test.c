@@ -23,7 +23,8 @@ static int answer(void *context) {
     (void)context;
     for (int i = 0; i < rounds; i++) {
         uint64_t version = (uint64_t)i;
-        if (cove_block_wait(ping, version, COVE_FOREVER, &version) != COVE_OK || cove_block_set(pong, &i, sizeof i, COVE_FOREVER) != COVE_OK)
+        if (cove_block_wait(ping, version, COVE_FOREVER, &version) != COVE_OK ||
+            cove_block_set(pong, &i, sizeof i, COVE_FOREVER) != COVE_OK)
             return 1;
         if (random_number() % 16 == 0)
             usleep(random_number() % 50);

@@ -8,7 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_DENIED = 3, EXIT_LATE = 4, EXIT_UNFIT = 5, EXIT_NO_ROOM = 6, EXIT_BUSY = 7, EXIT_INTERRUPTED = 130 };
+enum {
+    EXIT_DONE = 0,
+    EXIT_NO = 1,
+    EXIT_USAGE = 2,
+    EXIT_DENIED = 3,
+    EXIT_LATE = 4,
+    EXIT_UNFIT = 5,
+    EXIT_NO_ROOM = 6,
+    EXIT_BUSY = 7,
+    EXIT_INTERRUPTED = 130
+};
 
 /* What every verb understands. */
 typedef struct settings {

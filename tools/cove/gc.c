@@ -20,7 +20,9 @@ static void tell(void *context, const char *name, uint64_t bytes, cove_result ou
     const teller *t = context;
     if (t->entries)
         json_array_append_new(t->entries, json_pack("{s:s, s:I, s:s}", "name", safe_text(name), "bytes", (json_int_t)bytes, "outcome",
-                                                    outcome != COVE_OK ? cove_result_name(outcome) : t->dry ? "would be removed" : "removed"));
+                                                    outcome != COVE_OK ? cove_result_name(outcome)
+                                                    : t->dry           ? "would be removed"
+                                                                       : "removed"));
     else if (outcome == COVE_OK)
         printf("%s %s (%s)\n", t->dry ? "would remove" : "removed", safe_text(name), size_text(bytes));
     else

@@ -52,7 +52,8 @@ int run_get(int argc, char **argv) {
         return status;
     if (argc - optind != 1)
         return misused("get", "get needs one name");
-    cove_result result = cove_block_open(&block, argv[optind], &(cove_block_options){.domain = s.domain, .how = COVE_OPEN, .access = COVE_READ_ONLY});
+    cove_result result =
+        cove_block_open(&block, argv[optind], &(cove_block_options){.domain = s.domain, .how = COVE_OPEN, .access = COVE_READ_ONLY});
     if (result != COVE_OK)
         return failed();
     result = cove_block_get_info(block, &info);

@@ -14,10 +14,12 @@ const verb verbs[] = {
      "  --mode MODE       of a new block's file, like 0640 (default: the domain's)\n"
      "  --single          a new block keeps one copy\n",
      run_set},
-    {"rm", "NAME…", "Removes objects. Who is attached keeps what they have.", "  --force           also while somebody is attached\n", run_rm},
+    {"rm", "NAME…", "Removes objects. Who is attached keeps what they have.", "  --force           also while somebody is attached\n",
+     run_rm},
     {"gc", "", "Removes everything whose last user is dead.", "  --dry-run         only say what would go\n", run_gc},
     {"doctor", "", "Looks for trouble in the domain, and says what to do about it.", NULL, run_doctor},
-    {"domain", "create DIR", "Makes a directory that is fit to be a domain.", "  --mode MODE       of its objects: 0600 (default) to 0666\n", run_domain},
+    {"domain", "create DIR", "Makes a directory that is fit to be a domain.",
+     "  --mode MODE       of its objects: 0600 (default) to 0666\n", run_domain},
     {"version", "", "Tells the versions of the command and the library.", NULL, run_version},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -30,17 +30,18 @@ static bool print_attachment(void *context, const cove_attachment_info *a) {
 }
 
 static void print_object(const settings *s, const cove_object_info *o) {
-    printf("%s%s%s  %s\n", styled(BOLD), safe_text(o->name), styled(PLAIN), o->state == COVE_OK ? cove_kind_name(o->kind) : state_text(o->state));
+    printf("%s%s%s  %s\n", styled(BOLD), safe_text(o->name), styled(PLAIN),
+           o->state == COVE_OK ? cove_kind_name(o->kind) : state_text(o->state));
     printf("  file       %s (%" PRIu64 " bytes), mode %04o, uid %u\n", size_text(o->file_bytes), o->file_bytes, o->mode, o->owner_uid);
     if (o->state != COVE_OK && o->state != COVE_ERR_NOT_FOUND) {
         printf("  state      %s\n", cove_result_text(o->state));
         return;
     }
     printf("  lifetime   %s%s\n", cove_lifetime_name(o->lifetime),
-           o->state == COVE_ERR_NOT_FOUND                           ? "; its last user is dead, and the next call removes it"
-           : o->lifetime == COVE_WHILE_OWNED && o->has_owner        ? "; its owner is alive"
-           : o->lifetime == COVE_WHILE_OWNED                        ? "; it has no live owner"
-                                                                    : "");
+           o->state == COVE_ERR_NOT_FOUND                    ? "; its last user is dead, and the next call removes it"
+           : o->lifetime == COVE_WHILE_OWNED && o->has_owner ? "; its owner is alive"
+           : o->lifetime == COVE_WHILE_OWNED                 ? "; it has no live owner"
+                                                             : "");
     printf("  created    %s ago by Cove %s, layout %u.%u%s\n", age_text(o->created_unix_ns), safe_text(o->creator_version), o->layout_major,
            o->layout_minor, o->created_before_boot ? ", before this machine started" : "");
     if (o->type_name[0] || o->schema_hash)

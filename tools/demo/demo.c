@@ -57,7 +57,7 @@ static void fail(const char *what) {
 static uint32_t read_file(const char *path, char *out, uint32_t room) {
     uint32_t used = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    for (ssize_t got = 1; fd >= 0 && got > 0 && used < room; used += got > 0 ? (uint32_t)got : 0)
+    for (ssize_t got = 1; fd >= 0 && got > 0 && used<room; used += got> 0 ? (uint32_t)got : 0)
         got = read(fd, out + used, room - used);
     if (fd >= 0)
         close(fd);
@@ -128,7 +128,8 @@ static void write_until_killed(void) {
                 next.number = ++number, next.checksum = checksum_of(&next);
             if (broken == TORN) { /* behind the lock's back */
                 void *data;
-                if (cove_block_data(machine, &data) != COVE_OK || (number == 1 && cove_block_set(machine, &next, length, COVE_FOREVER) != COVE_OK))
+                if (cove_block_data(machine, &data) != COVE_OK ||
+                    (number == 1 && cove_block_set(machine, &next, length, COVE_FOREVER) != COVE_OK))
                     fail("data");
                 memcpy(data, &next, (size_t)length);
             } else if (cove_block_set(machine, &next, length, COVE_FOREVER) != COVE_OK) {
@@ -242,8 +243,8 @@ static void show(const tally *t, double seconds, bool last) {
            on_terminal ? "\r" : "", ink("\033[K"), seconds, ink("\033[1m"), (unsigned long)shared->values_read, ink("\033[0m"),
            ink(shared->values_torn ? "\033[31m" : "\033[32m"), (unsigned long)shared->values_torn, ink("\033[0m"),
            (unsigned long)shared->values_written, ink("\033[33m"), (unsigned long)t->kills, ink("\033[0m"),
-           t->kills ? 100.0 * (double)t->inside / (double)t->kills : 0.0, t->kills ? (double)t->takeover_sum_ns / (double)t->kills / 1e6 : 0.0,
-           (double)t->takeover_longest_ns / 1e6, last ? "\n" : "");
+           t->kills ? 100.0 * (double)t->inside / (double)t->kills : 0.0,
+           t->kills ? (double)t->takeover_sum_ns / (double)t->kills / 1e6 : 0.0, (double)t->takeover_longest_ns / 1e6, last ? "\n" : "");
     fflush(stdout);
 }
 
@@ -284,7 +285,8 @@ static int judge(const tally *t, uint64_t torn, uint64_t back, uint64_t failed, 
     };
     int status = 0;
     for (size_t i = 0; i < sizeof promises / sizeof *promises; i++) {
-        printf("%s%s%s  %s\n", ink(promises[i].kept ? "\033[32m" : "\033[31m"), promises[i].kept ? "kept  " : "BROKEN", ink("\033[0m"), promises[i].promise);
+        printf("%s%s%s  %s\n", ink(promises[i].kept ? "\033[32m" : "\033[31m"), promises[i].kept ? "kept  " : "BROKEN", ink("\033[0m"),
+               promises[i].promise);
         status |= !promises[i].kept;
     }
     return status;
@@ -324,7 +326,8 @@ int main(int argc, char **argv) {
     if (cove_block_data(own_board, &data) != COVE_OK)
         fail("board");
     shared = data;
-    printf("%sFive processes share one block%s: this machine's readings and the %u bytes of %s.\nThe writer is killed with SIGKILL, again and again, and the next one takes over.\n\n",
+    printf("%sFive processes share one block%s: this machine's readings and the %u bytes of %s.\nThe writer is killed with SIGKILL, again "
+           "and again, and the next one takes over.\n\n",
            ink("\033[1m"), ink("\033[0m"), file_length, strrchr(self, '/') + 1);
     writer = start(-1);
     for (cove_time_ns until = cove_in_ms(10000); !shared->writer_pid && cove_now() < until;)
@@ -366,8 +369,8 @@ int main(int argc, char **argv) {
     if (cove_gc(domain, 0, NULL, NULL, &report) != COVE_OK)
         fail("gc");
     uint64_t left = bytes_left();
-    printf("\nThe last process was killed and left %lu bytes; the next call removed %lu objects, and left %lu bytes.\n\n", (unsigned long)left_by_the_dead,
-           (unsigned long)report.removed_count, (unsigned long)left);
+    printf("\nThe last process was killed and left %lu bytes; the next call removed %lu objects, and left %lu bytes.\n\n",
+           (unsigned long)left_by_the_dead, (unsigned long)report.removed_count, (unsigned long)left);
     int status = judge(&t, torn, back, failed, read, left);
     if (left && cove_remove(domain, "machine", COVE_REMOVE_FORCE) != COVE_OK)
         fail("remove");

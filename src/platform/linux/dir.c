@@ -95,10 +95,10 @@ static const struct {
     const char *name;
     bool is_known;
 } volumes[] = {
-    {0x01021994, "tmpfs", true},    {0x958458f6, "hugetlbfs", true}, {0xef53, "ext4", true},        {0x58465342, "xfs", true},
-    {0x9123683e, "btrfs", false},   {0xf2f52010, "f2fs", false},     {0x858458f6, "ramfs", false},  {0x6969, "nfs", false},
-    {0x65735546, "fuse", false},    {0x794c7630, "overlayfs", false}, {0xff534d42, "cifs", false},  {0xfe534d42, "smb2", false},
-    {0x01021997, "9p", false},      {0x2fc12fc1, "zfs", false},      {0x4d44, "vfat", false},       {0x9fa0, "proc", false},
+    {0x01021994, "tmpfs", true},  {0x958458f6, "hugetlbfs", true},  {0xef53, "ext4", true},       {0x58465342, "xfs", true},
+    {0x9123683e, "btrfs", false}, {0xf2f52010, "f2fs", false},      {0x858458f6, "ramfs", false}, {0x6969, "nfs", false},
+    {0x65735546, "fuse", false},  {0x794c7630, "overlayfs", false}, {0xff534d42, "cifs", false},  {0xfe534d42, "smb2", false},
+    {0x01021997, "9p", false},    {0x2fc12fc1, "zfs", false},       {0x4d44, "vfat", false},      {0x9fa0, "proc", false},
     {0x62656572, "sysfs", false},
 };
 

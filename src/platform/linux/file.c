@@ -24,7 +24,8 @@ cove_result covei_file_open(covei_dir dir, const char *name, cove_access access,
         cove_result result = covei_linux_result(errno);
         if (result == COVE_ERR_NOT_FOUND)
             return result;
-        return covei_fail(result, errno, "open", access == COVE_READ_ONLY ? "cannot be opened for reading" : "cannot be opened for writing");
+        return covei_fail(result, errno, "open",
+                          access == COVE_READ_ONLY ? "cannot be opened for reading" : "cannot be opened for writing");
     }
     out_file->handle = fd;
     return COVE_OK;
@@ -65,8 +66,8 @@ cove_result covei_file_reserve(covei_file file, uint64_t size_bytes) {
         if (code == EINTR)
             continue;
         if (code)
-            return covei_fail(code == EFBIG ? COVE_ERR_SPACE : covei_linux_result(code), code, "reserve",
-                              "%llu bytes cannot be reserved", (unsigned long long)size_bytes);
+            return covei_fail(code == EFBIG ? COVE_ERR_SPACE : covei_linux_result(code), code, "reserve", "%llu bytes cannot be reserved",
+                              (unsigned long long)size_bytes);
         at += length;
     }
     return COVE_OK;

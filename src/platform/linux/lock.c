@@ -17,7 +17,9 @@ static int control(covei_file file, int command, struct flock *lock) {
 
 static struct flock byte_lock(uint64_t byte, covei_lock kind) {
     return (struct flock){
-        .l_type = kind == COVEI_LOCK_EXCLUSIVE ? F_WRLCK : kind == COVEI_LOCK_SHARED ? F_RDLCK : F_UNLCK,
+        .l_type = kind == COVEI_LOCK_EXCLUSIVE ? F_WRLCK
+                  : kind == COVEI_LOCK_SHARED  ? F_RDLCK
+                                               : F_UNLCK,
         .l_whence = SEEK_SET,
         .l_start = (off_t)byte,
         .l_len = 1,

@@ -155,7 +155,7 @@ static void read_boot_id(uint8_t out[16]) {
 }
 
 const covei_process_facts *covei_process_look(void) {
-    (void)covei_process_epoch(); /* notices a child that was made without fork handlers */
+    (void)covei_process_epoch();          /* notices a child that was made without fork handlers */
     if (covei_load_acquire(&facts_known)) /* PAIR facts */
         return &facts;
     covei_guard_enter(); /* so that no child inherits the mutex taken */

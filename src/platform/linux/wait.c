@@ -26,8 +26,8 @@ covei_woken covei_wait(const covei_a32 *word, uint32_t expected, cove_time_ns de
     until.seconds = seconds > INT32_MAX ? INT32_MAX : (long)seconds;
     until.nanoseconds = (long)(deadline_ns % NS_PER_S);
     /* Not private: the word lies in memory that processes share. The deadline is absolute on CLOCK_MONOTONIC. */
-    long woken = syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline_ns == COVE_FOREVER ? NULL : &until, NULL,
-                         FUTEX_BITSET_MATCH_ANY);
+    long woken =
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET, expected, deadline_ns == COVE_FOREVER ? NULL : &until, NULL, FUTEX_BITSET_MATCH_ANY);
     if (woken == 0 || errno == EAGAIN)
         return COVEI_WOKEN;
     return errno == ETIMEDOUT ? COVEI_EXPIRED : errno == EINTR ? COVEI_SIGNALLED : COVEI_WOKEN;
