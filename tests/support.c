@@ -211,7 +211,7 @@ static int after(void **state) {
     int bad = 0;
     while (children.count)
         kill_child(children.pid[0]);
-    cove_result result = cove_gc(NULL, 0, NULL, NULL, NULL);
+    cove_result result = cove_gc(domain_path, 0, NULL, NULL, NULL);
     int left = count_files(domain_path);
     if ((result != COVE_OK && left) || left > 0) {
         char list[256];

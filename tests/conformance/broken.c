@@ -136,8 +136,13 @@ WRAP(cove_result, covei_dir_sample, (covei_dir dir, uint32_t limit, covei_dir_fn
 
 WRAP(cove_result, covei_dir_default, (char *out_path, size_t size_bytes, bool *out_private)) {
     if (broken("8.1")) {
+        const char *wish = getenv("COVE_DOMAIN");
+        char kept[512];
+        snprintf(kept, sizeof kept, "%s", wish ? wish : "");
         unsetenv("COVE_DOMAIN");
-        return __real_covei_dir_default(out_path, size_bytes, out_private);
+        cove_result blind = __real_covei_dir_default(out_path, size_bytes, out_private);
+        setenv("COVE_DOMAIN", kept, 1);
+        return blind;
     }
     cove_result result = __real_covei_dir_default(out_path, size_bytes, out_private);
     if (broken("8.2") && result == COVE_OK)
