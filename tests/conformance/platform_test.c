@@ -53,8 +53,10 @@ static void write_file(const char *name, const char *text) {
 }
 
 static int count_descriptors(void) {
-    int status;
-    return atoi(run(&status, "ls /proc/%d/fd | wc -l", getpid()));
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 static bool is_free(const char *name, uint64_t byte) {
