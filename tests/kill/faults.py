@@ -49,7 +49,7 @@ def caught(directory, name, only):
         return False
     stride = "29" if only.startswith(("create", "open")) else "1"  # thousands of instructions, or hundreds
     try:
-        run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", "kill", "--stride", stride], capture_output=True, text=True, timeout=240)
+        run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", "kill", "--stride", stride, "--first"], capture_output=True, text=True, timeout=240)
     except subprocess.TimeoutExpired:
         return True
     return run.returncode not in (0, 2)

@@ -1,4 +1,4 @@
-/* cove-kill [--only NAME] [--stride N] [--mode kill|stop|waiter]: kills a process at every instruction of every operation. */
+/* cove-kill [--only NAME] [--stride N] [--mode kill|stop|waiter] [--first]: kills a process at every instruction of every operation. */
 #include "tests/kill/kill.h"
 
 #include "tests/kill/step.h"
@@ -17,6 +17,7 @@
 const char *kill_domain;
 static step_trace *trace;
 static scene *shared;
+static bool stops_at_first; /* wrong thing */
 
 typedef enum mode { KILL, STOP, WAITER } mode;
 static const char *const mode_names[] = {"kill", "stop", "waiter"};
@@ -195,8 +196,11 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
         return;
     }
     size_t first = stride > 1 ? (size_t)getpid() % stride : 0;
-    for (size_t k = first; k < trace->count; k += stride)
+    for (size_t k = first; k < trace->count; k += stride) {
         at[m](o, k, &t);
+        if (stops_at_first && t.first_why)
+            break;
+    }
     printf("%-38s %-6s %7zu %7zu %6zu %6zu %6zu %6zu %6zu%s%s\n", o->name, mode_names[m], trace->count, t.points, t.missed, t.count[HUNG],
            t.count[TORN], t.count[LOST], t.count[LEAKED], t.first_why ? "  first: " : "", t.first_why ? t.first_why : "");
     if (t.first_why)
@@ -209,8 +213,11 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {
-        {"only", required_argument, NULL, 'o'}, {"stride", required_argument, NULL, 's'}, {"mode", required_argument, NULL, 'm'}, {0}};
+    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
+                                            {"stride", required_argument, NULL, 's'},
+                                            {"mode", required_argument, NULL, 'm'},
+                                            {"first", no_argument, NULL, 'f'},
+                                            {0}};
     const char *only = "", *wanted_mode = NULL;
     size_t stride = 1;
     tally total = {0};
@@ -220,6 +227,8 @@ int main(int argc, char **argv) {
             only = optarg;
         else if (option == 's')
             stride = strtoull(optarg, NULL, 10);
+        else if (option == 'f')
+            stops_at_first = true;
         else if (option == 'm')
             wanted_mode = optarg;
         else
