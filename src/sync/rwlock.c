@@ -169,11 +169,11 @@ cove_result covei_writer_acquire_slowly(covei_member *member, covei_rwlock_shm *
             continue;
         }
         result = wait_at_gate(member, lock, &sleeper, &me, true, &seen, &dead);
-        if (result == COVE_ERR_TIMEOUT && covei_writer_is_free(seen) && covei_writer_try(member, lock, seen, out_dirty))
+        if (result == COVE_ERR_TIMEOUT && covei_writer_is_free(seen) && covei_writer_try(member, lock, seen, out_dirty)) {
             result = COVE_OK; /* politeness has an end where it would make one fail on a free lock */
-        else if (result == COVE_OK && !dead)
-            continue;
-        if (result != COVE_OK || !dead)
+            break;
+        }
+        if (result != COVE_OK)
             break;
         if (dead) { /* 3: the mark travels with the takeover, so that a second death in between loses nothing */
             uint64_t word = covei_writer_word(member) | mark_of_the_dead(seen);

@@ -110,19 +110,21 @@ static inline void covei_writer_enter(covei_member *member, covei_rwlock_shm *lo
 
 cove_result covei_writer_lost(covei_member *member, uint64_t seen);
 
+static inline bool covei_writer_is_mine(const covei_member *member, uint64_t writer) {
+    return (writer & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == covei_writer_word(member);
+}
+
 /* Whether the word is ours: before anything is published under it. COVE_ERR_DAMAGED; told. */
 static inline cove_result covei_writer_check(covei_member *member, const covei_rwlock_shm *lock) {
     uint64_t seen = covei_load_relaxed(&lock->writer);
-    bool is_mine = (seen & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == covei_writer_word(member);
-    return covei_likely(is_mine) ? COVE_OK : covei_writer_lost(member, seen);
+    return covei_likely(covei_writer_is_mine(member, seen)) ? COVE_OK : covei_writer_lost(member, seen);
 }
 
 /* Gives the word back. COVE_ERR_DAMAGED: it was no longer ours, and is left as it is.
  * CRASH: killed after the swap, before the wake: sleepers look again when their slice ends. */
 static inline cove_result covei_writer_release(covei_member *member, covei_rwlock_shm *lock, bool dirty) {
     uint64_t seen = covei_load_relaxed(&lock->writer);
-    bool is_mine = (seen & ~(COVEI_WRITER_INSIDE | COVEI_WRITER_DIRTY)) == covei_writer_word(member);
-    if (covei_unlikely(!is_mine || !covei_cas_seqcst(&lock->writer, &seen, dirty ? COVEI_WRITER_DIRTY : 0)))
+    if (covei_unlikely(!covei_writer_is_mine(member, seen) || !covei_cas_seqcst(&lock->writer, &seen, dirty ? COVEI_WRITER_DIRTY : 0)))
         return covei_writer_lost(member, seen);
     covei_event_wake(&lock->gate);
     return COVE_OK;
