@@ -6,5 +6,7 @@
 #include <cove/domain.h>
 #include <cove/inspect.h>
 #include <cove/result.h>
+#include <cove/stream.h>
+#include <cove/value.h>
 
 #endif

@@ -13,9 +13,9 @@
 extern "C" {
 #endif
 
-typedef enum cove_kind { COVE_KIND_UNKNOWN = 0, COVE_KIND_BLOCK = 1 } cove_kind;
+typedef enum cove_kind { COVE_KIND_UNKNOWN = 0, COVE_KIND_BLOCK = 1, COVE_KIND_STREAM = 2 } cove_kind;
 
-/** "block"; "unknown" for a number that is no kind. Never null. */
+/** "block", "stream"; "unknown" for a number that is no kind. Never null. */
 COVE_API const char *cove_kind_name(cove_kind kind);
 
 /** "while-used", "while-owned", "until-removed"; "unknown" otherwise. Never null. */

@@ -39,6 +39,7 @@ typedef enum cove_result {
     /* Done, but look. */
     COVE_OWNER_DIED = 1, /**< the last writer of a single-copy block was killed inside: check the bytes, then mark them repaired */
     COVE_REMOVED = 2,    /**< the object was removed; what you hold of it goes on working. Told once to each handle */
+    COVE_MISSED = 3,     /**< you have a value, and others before it were overwritten before you came to them: missed_count tells how many */
 
     /* What the caller asked for cannot be. */
     COVE_ERR_ARGUMENT = -1, /**< a null pointer, or a value that no call of this function can mean */
@@ -46,9 +47,10 @@ typedef enum cove_result {
     COVE_ERR_OPTION = -3,   /**< an option that this library does not know, or that does not fit the object */
     COVE_ERR_MODE = -4,     /**< file permissions that are more than rw for owner, group and others, or that lock the owner out */
     COVE_ERR_SIZE = -5,     /**< larger than the capacity, not the size that exists, or a buffer too small for the value */
-    COVE_ERR_TYPE = -6,     /**< the object carries another type name or schema hash */
+    COVE_ERR_TYPE = -6,     /**< the object or the value is of another type, type name or schema hash */
     COVE_ERR_KIND = -7,     /**< the name leads to an object of another kind */
-    COVE_ERR_VIEW = -8,     /**< this view holds nothing: already unlocked, or never locked */
+    COVE_ERR_VIEW = -8,     /**< this view, loan or borrowed value holds nothing: ended already, or never begun */
+    COVE_ERR_TEXT = -9,     /**< not valid UTF-8 */
 
     /* What is on disk or in memory does not allow it. */
     COVE_ERR_NOT_FOUND = -20,   /**< no live object has this name */
@@ -69,14 +71,15 @@ typedef enum cove_result {
     /* What others do does not allow it now. */
     COVE_ERR_TIMEOUT = -40,     /**< the deadline passed */
     COVE_ERR_BUSY = -41,        /**< somebody keeps the name or the object busy for seconds: stopped in the middle of attaching? */
-    COVE_ERR_FULL = -42,        /**< every slot for read-write members is taken */
+    COVE_ERR_FULL = -42,        /**< every slot for members, buffer or place in the order is taken, until the deadline */
     COVE_ERR_IN_USE = -43,      /**< somebody is attached; remove it by force, or wait */
     COVE_ERR_NOT_OWNER = -44,   /**< only the owner may do this, and you are not it */
     COVE_ERR_GONE = -45,        /**< the object has been retired or removed */
     COVE_ERR_FORKED = -46,      /**< taken before a fork: it belongs to the parent process */
     COVE_ERR_INTERRUPTED = -47, /**< by cove_block_interrupt, or by a signal where that was asked for */
     COVE_ERR_UNREPAIRED = -48,  /**< a writer was killed inside a single-copy block, and nobody has repaired it */
-    COVE_ERR_LOST = -49         /**< this process closed the descriptors of its own attachment, and they cannot be had again */
+    COVE_ERR_LOST = -49,        /**< this process closed the descriptors of its own attachment, and they cannot be had again */
+    COVE_ERR_EMPTY = -50        /**< there was nothing new until the deadline */
 } cove_result;
 
 /** "COVE_ERR_SIZE" for COVE_ERR_SIZE; "COVE_ERR_?" for a number that is no result. Never null. */

@@ -23,6 +23,7 @@ static const struct {
     {COVE_OK, 0, "COVE_OK", "done"},
     {COVE_OWNER_DIED, 0, "COVE_OWNER_DIED", "the last writer was killed inside; check the value and mark it repaired"},
     {COVE_REMOVED, 0, "COVE_REMOVED", "the object was removed"},
+    {COVE_MISSED, 0, "COVE_MISSED", "values before this one were overwritten before they were read"},
     {COVE_ERR_ARGUMENT, EINVAL, "COVE_ERR_ARGUMENT", "a null pointer or a value that means nothing here"},
     {COVE_ERR_NAME, EINVAL, "COVE_ERR_NAME", "not a valid name"},
     {COVE_ERR_OPTION, EINVAL, "COVE_ERR_OPTION", "an option that is unknown or does not fit the object"},
@@ -31,6 +32,7 @@ static const struct {
     {COVE_ERR_TYPE, EPROTOTYPE, "COVE_ERR_TYPE", "the object has another type"},
     {COVE_ERR_KIND, EPROTOTYPE, "COVE_ERR_KIND", "the object is of another kind"},
     {COVE_ERR_VIEW, EINVAL, "COVE_ERR_VIEW", "the view holds nothing"},
+    {COVE_ERR_TEXT, EILSEQ, "COVE_ERR_TEXT", "not valid UTF-8"},
     {COVE_ERR_NOT_FOUND, ENOENT, "COVE_ERR_NOT_FOUND", "no live object has this name"},
     {COVE_ERR_EXISTS, EEXIST, "COVE_ERR_EXISTS", "the name is taken"},
     {COVE_ERR_ACCESS, EACCES, "COVE_ERR_ACCESS", "not permitted"},
@@ -55,6 +57,7 @@ static const struct {
     {COVE_ERR_INTERRUPTED, EINTR, "COVE_ERR_INTERRUPTED", "interrupted"},
     {COVE_ERR_UNREPAIRED, EOWNERDEAD, "COVE_ERR_UNREPAIRED", "a writer was killed inside and nobody has repaired the value"},
     {COVE_ERR_LOST, EBADF, "COVE_ERR_LOST", "this process closed the descriptors of its attachment"},
+    {COVE_ERR_EMPTY, ENODATA, "COVE_ERR_EMPTY", "nothing new"},
 };
 
 static size_t row_of(cove_result result) {

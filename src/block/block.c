@@ -13,7 +13,7 @@ static void release(covei_member *member, uint32_t slot) {
     covei_rwlock_forget(member, (covei_rwlock_shm *)(void *)member->object, slot);
 }
 
-static const covei_kind block_kind = {COVE_KIND_BLOCK, "block", release};
+static const covei_kind block_kind = {COVE_KIND_BLOCK, "block", release, NULL};
 
 /* ---- Shape. */
 

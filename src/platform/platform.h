@@ -326,6 +326,33 @@ typedef enum covei_mutex {
 void covei_mutex_enter(covei_mutex mutex);
 void covei_mutex_leave(covei_mutex mutex);
 
+/* ---- Barriers that only one side pays for --------------------------------------------------------------------------- */
+
+typedef enum covei_reach {
+    COVEI_REACH_PROCESS, /* the threads of this process */
+    COVEI_REACH_ALL      /* and those of every process that has called covei_barrier_join */
+} covei_reach;
+
+/* 39. Says that the threads of this process take part in barriers; to be called again in a child of fork.
+ *     39.1 post: true means that from now on covei_barrier, by whomever, reaches them; false that the system has no such thing
+ *     39.2 post: covei_fence_light is a compiler's barrier only after true, and a full fence before */
+bool covei_barrier_join(void);
+
+/* 40. Lets every running thread within reach pass a full memory barrier, between any two of its instructions.
+ *     40.1 post: true: a store that such a thread did before its light fence is seen by who returns from this call, or its loads
+ *                after the light fence see what the caller stored before the call
+ *     40.2 post: false when the system cannot */
+bool covei_barrier(covei_reach reach);
+
+extern covei_a32 covei_fences_are_light;
+/* The cheap side: what it orders is ordered where somebody calls covei_barrier. */
+static inline void covei_fence_light(void) {
+    if (covei_likely(covei_load_relaxed(&covei_fences_are_light)))
+        atomic_signal_fence(memory_order_seq_cst);
+    else
+        atomic_thread_fence(memory_order_seq_cst);
+}
+
 /* The epoch is read on every call of every handle, so it is a load: the word lies in memory that the system wipes, or a fork
  * handler sets, in the child; covei_process_renew makes a new number. */
 extern const covei_a64 *covei_process_epoch_word;

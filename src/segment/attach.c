@@ -300,6 +300,8 @@ static cove_result prepare_birth(const covei_request *request, covei_domain *dom
         return result;
     covei_header_shm *header = b->address;
     header->facts = b->facts;
+    if (request->fill)
+        request->fill(request->context, (uint8_t *)b->address + b->facts.object_offset);
     if (request->lifetime == COVE_WHILE_OWNED)
         covei_store_relaxed(&header->owner, covei_owner_word(0, 1)); /* slot 0 in its first generation: who publishes it */
     return COVE_OK;
@@ -512,6 +514,8 @@ static cove_result revive_once(covei_member *member) {
     adopt(member);
     covei_file_close(inherited);
     probe = no_file;
+    if (member->kind->revived)
+        member->kind->revived(member);
     covei_store_release(&member->epoch, covei_process_epoch()); /* PAIR revived */
 out:
     covei_file_close(probe);

@@ -7,6 +7,7 @@
  *     slot.c     one place for each read-write member; who is dead
  *     remove.c   how a name goes: removal, burial of what the dead left, sweeping
  *     owner.c    ownership
+ *     role.c     what one member may be alone, by a lock of the kernel's
  */
 #ifndef COVEI_SEGMENT_H
 #define COVEI_SEGMENT_H
@@ -23,6 +24,8 @@ typedef struct covei_kind {
     /* Clears everything that slot `slot` holds in the object. Called with the slot's lock byte held, for a member that is
      * dead, or for the caller's own when it leaves. May be called again after a death in the middle. */
     void (*release)(covei_member *member, uint32_t slot);
+    /* A child of fork has attached again, and nobody is in a call yet: forgets what the parent's threads held. May be null. */
+    void (*revived)(covei_member *member);
 } covei_kind;
 
 /* This process's attachment to a segment. Filled by covei_segment_open; threads share it.
@@ -75,6 +78,7 @@ typedef struct covei_request {
     uint64_t object_bytes;
     uint64_t object_fact[4];
     uint64_t event[COVEI_EVENTS];
+    void (*fill)(const void *context, uint8_t *object); /* writes into the zeroed object before it has a name; may be null */
     /* Whether an existing object fits what is asked for; tells why not by covei_fail. */
     cove_result (*fits)(const void *context, const covei_facts_shm *facts);
     const void *context;
@@ -119,5 +123,9 @@ cove_result covei_member_own(covei_member *member);
 cove_result covei_member_disown(covei_member *member);
 cove_result covei_member_retire(covei_member *member);
 bool covei_member_is_owner(const covei_member *member);
+
+/* Takes the object's role, alone (COVEI_LOCK_EXCLUSIVE) or together with others (COVEI_LOCK_SHARED), until the token is dropped or
+ * the process ends. COVE_OK · COVE_ERR_BUSY others have it in a way that excludes this, quiet · errors of opening, told. */
+cove_result covei_member_take_role(covei_member *member, covei_lock kind, covei_token *out_token);
 
 #endif

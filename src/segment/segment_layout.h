@@ -2,7 +2,7 @@
  *
  *          offset   bytes
  *               0     512   facts: written once, before the file has a name; never changed after
- *             512    3584   state: owner, removed, occupied
+ *             512    3584   state: owner, removed, occupied, watching
  *     slot_offset   128 each  one slot for each read-write member
  *   object_offset           the object's own
  *
@@ -10,10 +10,10 @@
  *      0  magic               8                  512  owner             8   NONE, (generation, slot) or DOOMED
  *      8  endian              4                  520  removed           4
  *     12  layout_major        2                 1024  occupied        512   a bit for each slot that may hold something
- *     14  layout_minor        2
+ *     14  layout_minor        2                 1536  watching        512   a bit for each slot that may want a bell rung on a change
  *     16  features_required   4                 slot
  *     20  features_optional   4                    0  word              8   generation << 1 | live
- *     24  kind                4                    8  hold             56   what the member holds in the object
+ *     24  kind                4                    8  hold             56   what the member holds in the object; its last word: the bell
  *     28  lifetime            4                   64  pid               4   ┐
  *     32  id                 16                   72  pid_namespace     8   │ for people
  *     48  file_bytes          8                   80  started           8   │
@@ -38,6 +38,7 @@
  *   facts            nobody, once the file has a name
  *   owner            any member, by compare-and-swap; DOOMED is final
  *   removed          who has removed the name, 0 to 1
+ *   watching[i]      the member in slot i; whoever recovers it
  *   occupied[i], slot[i]   who holds the lock byte of slot i, and for `word` and `hold` the object's protocol
  * Invariants
  *   I1  a slot that is not live holds nothing: its `hold` is zero
@@ -67,6 +68,7 @@
 #define COVEI_BYTE_DEADMAN (UINT64_C(1) << 62)             /* shared by every attachment: free means all are dead */
 #define COVEI_BYTE_NAME (COVEI_BYTE_DEADMAN + 1)           /* exclusive: who removes the name */
 #define COVEI_BYTE_READERS (COVEI_BYTE_DEADMAN + 2)        /* shared by read-only attachments, for people */
+#define COVEI_BYTE_ROLE (COVEI_BYTE_DEADMAN + 3)           /* a role of the object's: exclusive by the only one, or shared */
 #define COVEI_BYTE_SLOT(i) (COVEI_BYTE_DEADMAN + 16 + (i)) /* exclusive: the member in slot i */
 
 #define COVEI_OWNER_NONE UINT64_C(0)
@@ -102,12 +104,16 @@ typedef struct covei_header_shm {
     covei_a32 removed;
     uint8_t reserved_1[500];
     covei_a64 occupied[COVEI_SLOTS_MAX / 64];
-    uint8_t reserved_2[4096 - 1536];
+    covei_a64 watching[COVEI_SLOTS_MAX / 64];
+    uint8_t reserved_2[4096 - 2048];
 } covei_header_shm;
 
 typedef struct covei_slot_shm {
     covei_a64 word;
-    covei_a32 hold[14];
+    union {
+        covei_a32 hold[14];
+        covei_a64 hold64[7]; /* the same bytes */
+    };
     uint32_t pid, reserved_0;
     uint64_t pid_namespace;
     uint64_t started;
@@ -144,6 +150,7 @@ COVEI_AT(covei_facts_shm, checksum, 272);
 COVEI_AT(covei_header_shm, owner, 512);
 COVEI_AT(covei_header_shm, removed, 520);
 COVEI_AT(covei_header_shm, occupied, 1024);
+COVEI_AT(covei_header_shm, watching, 1536);
 static_assert(sizeof(covei_header_shm) == 4096, "one page");
 COVEI_AT(covei_slot_shm, hold, 8);
 COVEI_AT(covei_slot_shm, pid, 64);

@@ -1,0 +1,66 @@
+/* Where a handle reads, and who is waited for. */
+#include "stream/stream.h"
+
+/* LOSSLESS JOIN, with a first cursor that keeps all the caller wants. Returns one past the newest value, such that nothing from one
+ * round before it less one on will be overwritten while the cursor stands there.
+ *
+ * A writer looks at the epoch after it has read the cell it is going to change. Whoever read that cell before our count of the epoch can
+ * place one value, and no further than at what was the newest then: a later one would have to read a cell that was placed after our
+ * second look, hence after our count, and so sees the count. PAIR awaited
+ * CRASH: killed anywhere: the writers find the slot's holder dead, and clear it. */
+static uint64_t join(cove_stream *stream, uint64_t cursor) {
+    covei_member *member = &stream->member;
+    covei_ring *ring = &stream->ring;
+    uint32_t slot = covei_load_relaxed(&member->slot);
+    covei_ring_mark(member, COVEI_MARK_AWAITED);
+    covei_store_seqcst(&member->slots[slot].hold64[COVEI_HOLD_CURSOR], cursor);
+    covei_or_seqcst(&ring->shared->awaited[slot / 64], UINT64_C(1) << (slot % 64));
+    covei_add_seqcst(&ring->shared->epoch, 1);
+    (void)covei_ring_barrier(ring); /* an only writer's stores may still be on their way: all it had looked up before are there now */
+    return covei_ring_newest(ring, cursor);
+}
+
+/* The first number from `from` on that ever had a value. */
+static uint64_t first_existing(const covei_ring *ring, uint64_t from, uint64_t newest) {
+    while (from != newest) {
+        uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, from));
+        if (covei_cell_ahead(cell, from) != 0 || covei_cell_buffer(cell) != COVEI_NO_BUFFER)
+            break;
+        from++;
+    }
+    return from;
+}
+
+static uint64_t wanted(const cove_stream *stream, cove_start start, uint64_t newest) {
+    uint64_t back = start == COVE_START_NEW ? 0 : start == COVE_START_LATEST ? 1 : stream->ring.cells;
+    /* What a writer that has not seen us yet may overwrite is not promised. */
+    if (stream->follow == COVE_FOLLOW_LOSSLESS && back == stream->ring.cells && back > 1)
+        back--;
+    return first_existing(&stream->ring, newest - back, newest);
+}
+
+void covei_reading_start(cove_stream *stream, cove_start start) {
+    uint64_t newest = covei_ring_newest(&stream->ring, covei_load_seqcst(&stream->ring.shared->tail));
+    if (stream->follow == COVE_FOLLOW_LOSSLESS)
+        newest = join(stream, wanted(stream, start, newest));
+    stream->reading.missed = 0;
+    covei_reading_move(stream, wanted(stream, start, newest));
+    stream->reading.predicted = COVEI_NO_BUFFER;
+}
+
+void covei_reading_resume(cove_stream *stream) {
+    covei_local_reset(&stream->reading.lock);
+    if (stream->follow == COVE_FOLLOW_LOSSLESS)
+        (void)join(stream, stream->reading.next);
+}
+
+/* The store is not fenced against the look: a writer that waits has made us pass a barrier after it said so. PAIR cursor */
+void covei_reading_move(cove_stream *stream, uint64_t number) {
+    stream->reading.next = number;
+    if (stream->follow != COVE_FOLLOW_LOSSLESS)
+        return;
+    covei_store_release(&covei_member_slot(&stream->member)->hold64[COVEI_HOLD_CURSOR], number);
+    covei_fence_light();
+    if (covei_unlikely(covei_load_relaxed(&stream->ring.shared->room) & COVEI_EVENT_ARMED))
+        covei_event_wake(&stream->ring.shared->room);
+}

@@ -1,0 +1,426 @@
+/* Reading: finding the next value, copying it, holding it in place, waiting for it. Step numbers as in docs/protocols/ring.md. */
+#include "base/copy.h"
+#include "base/error.h"
+#include "stream/stream.h"
+
+#include <string.h>
+
+/* Looks in vain at the predicted buffer until the cell is looked at: it alone shows the value of a writer that died before it could
+ * confirm it. A look at the cell takes its line from the writers. */
+#define POLLS 1024
+/* How often writers may overtake a read before it is done in another way. */
+#define OVERTAKEN_MAX 8
+
+/* A value that is there now. */
+typedef struct found {
+    uint64_t number;
+    uint32_t buffer;
+    bool is_confirmed; /* by the number in the buffer; else by the cell alone */
+} found;
+
+/* ---- Finding. */
+
+/* Overtaken: the next is one that will be there for a while. */
+static void jump(cove_stream *stream) {
+    covei_ring *ring = &stream->ring;
+    covei_reading *r = &stream->reading;
+    uint64_t newest = covei_ring_newest(ring, r->next);
+    uint64_t margin = ring->cells >= 8 ? ring->cells / 8 : ring->cells > 1;
+    uint64_t to = newest - ring->cells + margin;
+    if ((int64_t)(to - r->next) > 0) {
+        r->missed += to - r->next;
+        covei_reading_move(stream, to);
+    }
+    r->predicted = COVEI_NO_BUFFER;
+}
+
+/* READ 3, of number `number`. 0: this value; negative: nothing there yet; positive: overtaken. */
+static int look_at_cell(const covei_ring *ring, uint64_t number, found *out) {
+    uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, number)); /* PAIR published */
+    int64_t ahead = covei_cell_ahead(cell, number);
+    if (ahead)
+        return ahead < 0 ? -1 : 1;
+    uint32_t b = covei_cell_buffer(cell);
+    if (b >= ring->buffer_count)
+        return -1; /* damage: no value has this number */
+    *out = (found){number, b, covei_load_acquire(&covei_ring_buffer(ring, b)->number) == number}; /* PAIR confirmed */
+    return 0;
+}
+
+static bool find_newest(cove_stream *stream, found *out) {
+    const covei_ring *ring = &stream->ring;
+    for (int tries = 0; tries < OVERTAKEN_MAX; tries++) {
+        uint64_t newest = covei_ring_newest(ring, stream->reading.next);
+        if ((int64_t)(newest - stream->reading.next) <= 0)
+            return false;
+        int there = look_at_cell(ring, newest - 1, out);
+        if (there <= 0)
+            return there == 0;
+    }
+    return false;
+}
+
+/* The next value of this handle's, if there is one. Without `thorough` it may overlook what a dead writer has not confirmed. */
+static bool find(cove_stream *stream, bool thorough, found *out) {
+    const covei_ring *ring = &stream->ring;
+    covei_reading *r = &stream->reading;
+    if (stream->follow == COVE_FOLLOW_LATEST)
+        return find_newest(stream, out);
+    for (int tries = 0; tries < OVERTAKEN_MAX; tries++) {
+        uint64_t number = r->next;
+        if (covei_likely(r->predicted < ring->buffer_count)) {
+            if (covei_likely(covei_load_acquire(&covei_ring_buffer(ring, r->predicted)->number) == number)) { /* 1. PAIR confirmed */
+                *out = (found){number, r->predicted, true};
+                return true;
+            }
+            if (!thorough && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0)
+                return false; /* 2 */
+        }
+        int there = look_at_cell(ring, number, out);
+        if (there <= 0)
+            return there == 0;
+        jump(stream);
+    }
+    return false;
+}
+
+/* ---- One value. */
+
+static bool is_still_there(const covei_ring *ring, const found *f) {
+    return f->is_confirmed ? covei_load_relaxed(&covei_ring_buffer(ring, f->buffer)->number) == f->number
+                           : covei_cell_is(covei_load_relaxed(covei_ring_cell(ring, f->number)), f->number, f->buffer);
+}
+
+/* What stands beside a value. All of it may be anything until it has been checked. */
+static uint32_t describe(const cove_stream *stream, const found *f, cove_value *out) {
+    const covei_buffer_shm *buffer = covei_ring_buffer(&stream->ring, f->buffer);
+    uint32_t link = covei_load_relaxed(&buffer->link);
+    out->length_bytes = covei_load_relaxed(&buffer->length);
+    out->tag = covei_load_relaxed(&buffer->tag);
+    out->time_ns = stream->ring.keeps_times ? covei_load_relaxed(&buffer->time) : 0;
+    out->type = stream->shape.type == COVE_TYPE_ANY ? (cove_type)(link >> 24) : stream->shape.type;
+    out->sequence = f->number;
+    (void)covei_value_count(&stream->shape, out->type, out->length_bytes, &out->count);
+    return link & COVEI_NO_BUFFER;
+}
+
+/* What a read is for. `type` 0: any. */
+typedef struct wish {
+    void *out_data;
+    uint64_t size_bytes;
+    cove_type type;
+    cove_value *value;
+} wish;
+
+/* The value has been had: the handle moves on. COVE_OK · COVE_MISSED */
+static cove_result deliver(cove_stream *stream, const found *f, uint32_t link, cove_value *value) {
+    covei_reading *r = &stream->reading;
+    bool is_latest = stream->follow == COVE_FOLLOW_LATEST;
+    value->missed_count = is_latest ? f->number - r->next : r->missed;
+    cove_result result = !is_latest && r->missed ? COVE_MISSED : COVE_OK;
+    r->missed = 0;
+    r->polls = 0;
+    r->predicted = f->is_confirmed ? link : COVEI_NO_BUFFER;
+    covei_reading_move(stream, f->number + 1);
+    return result;
+}
+
+/* A length that cannot be: it is told once, and counts as missed. */
+static cove_result skip_damage(cove_stream *stream, const found *f) {
+    stream->reading.missed++;
+    stream->reading.predicted = COVEI_NO_BUFFER;
+    covei_reading_move(stream, f->number + 1);
+    return COVE_ERR_DAMAGED;
+}
+
+#define OVERTAKEN COVE_ERR_BUSY /* never leaves this file */
+
+/* COVE_OK · COVE_MISSED · COVE_ERR_SIZE · COVE_ERR_TYPE · COVE_ERR_DAMAGED · OVERTAKEN; none is told. */
+static cove_result copy(cove_stream *stream, const found *f, const wish *w) {
+    cove_value *value = w->value;
+    uint32_t link = describe(stream, f, value);
+    bool fits = value->length_bytes <= w->size_bytes && value->length_bytes <= stream->ring.capacity_bytes;
+    if (covei_likely(fits))
+        covei_copy_out(w->out_data, covei_ring_payload(&stream->ring, f->buffer), (size_t)value->length_bytes);
+    covei_fence_acquire(); /* PAIR copied */
+    if (covei_unlikely(!is_still_there(&stream->ring, f)))
+        return OVERTAKEN;
+    if (covei_unlikely(value->length_bytes > stream->ring.capacity_bytes))
+        return skip_damage(stream, f);
+    if (covei_unlikely(w->type && w->type != value->type))
+        return COVE_ERR_TYPE;
+    return covei_likely(fits) ? deliver(stream, f, link, value) : COVE_ERR_SIZE;
+}
+
+/* ---- Pinning. */
+
+/* Before the first pin of all: an only writer must swap cells from now on, or a pin could be overwritten unseen. False where that cannot
+ * be brought about. PAIR pinned */
+static bool announce_pins(const covei_ring *ring) {
+    uint32_t none = 0;
+    if (covei_likely(covei_load_acquire(&ring->shared->pinned) == 2))
+        return true;
+    covei_cas_seqcst(&ring->shared->pinned, &none, 1);
+    if (!covei_ring_barrier(ring))
+        return false;
+    covei_store_seqcst(&ring->shared->pinned, 2);
+    return true;
+}
+
+/* A ticket for the buffer: a free one, or a dead one's. Its index, or the number of tickets where all are out. */
+static uint32_t take_ticket(cove_stream *stream, uint32_t buffer) {
+    covei_member *member = &stream->member;
+    covei_ring *ring = &stream->ring;
+    uint32_t slot = covei_load_relaxed(&member->slot);
+    uint64_t mine = covei_ticket_word(slot, covei_load_relaxed(&member->generation), buffer);
+    for (int from_the_dead = 0; from_the_dead < 2; from_the_dead++)
+        for (uint32_t i = 0; i < ring->tickets; i++) {
+            covei_a64 *ticket = &ring->ticket[(slot + i) % ring->tickets];
+            uint64_t seen = covei_load_relaxed(ticket);
+            bool is_alive = true;
+            if (seen && (!from_the_dead || covei_member_is_alive(member, covei_ticket_slot(seen), covei_ticket_generation(seen), &is_alive) !=
+                                               COVE_OK || is_alive))
+                continue;
+            if (covei_cas_seqcst(ticket, &seen, mine)) /* PAIR ticket */
+                return (uint32_t)(ticket - ring->ticket);
+        }
+    return ring->tickets;
+}
+
+/* BORROW: the ticket first, then the pin in the cell. Where the swap finds the cell as it was, the value is still there, and whoever
+ * takes it out of its cell later sees the pin, and then the ticket.
+ * COVE_OK · OVERTAKEN · COVE_ERR_FULL no ticket.
+ * CRASH: killed anywhere: a ticket of a dead one counts for nothing; a pin in a cell only makes a writer look. */
+static cove_result pin(cove_stream *stream, const found *f, uint32_t *out_ticket) {
+    covei_ring *ring = &stream->ring;
+    uint32_t ticket = take_ticket(stream, f->buffer);
+    if (ticket == ring->tickets)
+        return COVE_ERR_FULL;
+    uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, f->number)); /* after the ticket. PAIR pinned */
+    while (covei_cell_is(cell, f->number, f->buffer))
+        if (cell & COVEI_CELL_PIN || covei_cas_seqcst(covei_ring_cell(ring, f->number), &cell, cell | COVEI_CELL_PIN)) {
+            *out_ticket = ticket;
+            return COVE_OK;
+        }
+    covei_store_seqcst(&ring->ticket[ticket], 0);
+    covei_event_wake(&ring->shared->room);
+    return OVERTAKEN;
+}
+
+static void unpin(cove_stream *stream, uint32_t ticket) {
+    covei_store_seqcst(&stream->ring.ticket[ticket], 0);
+    covei_event_wake(&stream->ring.shared->room);
+}
+
+/* COVE_OK · COVE_MISSED · COVE_ERR_EMPTY · COVE_ERR_FULL · COVE_ERR_DAMAGED · OVERTAKEN; none is told. */
+static cove_result borrow(cove_stream *stream, bool thorough, cove_value *value) {
+    found f;
+    uint32_t ticket;
+    for (int tries = 0; tries < OVERTAKEN_MAX; tries++) {
+        if (!find(stream, thorough, &f))
+            return COVE_ERR_EMPTY;
+        cove_result result = pin(stream, &f, &ticket);
+        if (result == OVERTAKEN)
+            continue;
+        if (result != COVE_OK)
+            return result;
+        uint32_t link = describe(stream, &f, value);
+        if (covei_unlikely(value->length_bytes > stream->ring.capacity_bytes)) {
+            unpin(stream, ticket);
+            return skip_damage(stream, &f);
+        }
+        value->data = covei_ring_payload(&stream->ring, f.buffer);
+        value->held[0] = covei_held(COVEI_HELD_VALUE, f.buffer, ticket);
+        value->held[1] = covei_process_epoch();
+        return deliver(stream, &f, link, value);
+    }
+    return OVERTAKEN;
+}
+
+/* ---- One attempt, under the lock. */
+
+static cove_result read_pinned(cove_stream *stream, const found *f, const wish *w) {
+    uint32_t ticket;
+    if (stream->member.is_read_only || !announce_pins(&stream->ring))
+        return OVERTAKEN;
+    covei_ring_mark(&stream->member, COVEI_MARK_PINS);
+    cove_result result = pin(stream, f, &ticket);
+    if (result != COVE_OK)
+        return OVERTAKEN;
+    result = copy(stream, f, w);
+    unpin(stream, ticket);
+    return result;
+}
+
+static cove_result attempt_read(cove_stream *stream, bool thorough, const wish *w) {
+    found f;
+    for (int tries = 0;; tries++) {
+        if (!find(stream, thorough, &f))
+            return COVE_ERR_EMPTY;
+        cove_result result = copy(stream, &f, w);
+        if (covei_likely(result != OVERTAKEN))
+            return result;
+        if (tries == OVERTAKEN_MAX)
+            return read_pinned(stream, &f, w);
+    }
+}
+
+typedef enum verb { READ, BORROW, WAIT } verb;
+
+static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wish *w) {
+    found f;
+    covei_local_enter(&stream->reading.lock);
+    cove_result result = v == READ     ? attempt_read(stream, thorough, w)
+                         : v == BORROW ? borrow(stream, thorough, w->value)
+                         : find(stream, thorough, &f) ? COVE_OK
+                                                      : COVE_ERR_EMPTY;
+    covei_local_leave(&stream->reading.lock);
+    return result;
+}
+
+/* ---- Until the deadline. */
+
+/* Sleeps where an attempt gave EMPTY, FULL or OVERTAKEN, and attempts again, until something else comes of it. */
+static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const char *step, cove_time_ns deadline_ns) {
+    covei_member *member = &stream->member;
+    covei_ring_shm *shared = stream->ring.shared;
+    covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
+    cove_result result = COVE_ERR_EMPTY;
+    for (;;) {
+        bool spins = covei_sleeper_spins(&sleeper);
+        covei_a32 *event = result == COVE_ERR_FULL ? &shared->room : &shared->change;
+        uint32_t armed = spins || member->is_read_only ? covei_load_seqcst(event) : covei_event_arm(event);
+        if (!spins)
+            (void)covei_ring_barrier(&stream->ring);
+        result = attempt(stream, v, !spins, w);
+        if (result != COVE_ERR_EMPTY && result != COVE_ERR_FULL && result != OVERTAKEN) {
+            covei_sleeper_done(&sleeper);
+            return result;
+        }
+        bool is_removed = covei_member_is_removed(member) || (sleeper.slices % 16 == 15 && covei_member_has_lost_its_name(member));
+        if (result == COVE_ERR_EMPTY && is_removed && !covei_exchange_seqcst(&member->told_removed, 1))
+            return COVE_REMOVED;
+        if (spins)
+            continue;
+        cove_result slept = covei_sleep(&sleeper, event, armed);
+        if (slept == COVE_ERR_TIMEOUT)
+            return result == OVERTAKEN ? COVE_ERR_EMPTY : result;
+        if (slept != COVE_OK)
+            return covei_wait_failed(member, slept, step, "");
+    }
+}
+
+static cove_result tell(cove_stream *stream, cove_result result, const wish *w, const char *step) {
+    switch ((int)result) {
+    case COVE_ERR_EMPTY:
+        return covei_stream_failed(stream, result, step, "nothing new until the deadline");
+    case COVE_ERR_FULL:
+        return covei_stream_failed(stream, result, step,
+                                   "all its borrows were taken until the deadline: give values back, or create it with more");
+    case COVE_ERR_DAMAGED:
+        return covei_stream_failed(stream, result, step, "a value says that it is longer than the stream's capacity; it is skipped");
+    case COVE_ERR_SIZE:
+        return covei_stream_told(stream, result, step, "the value has %llu bytes, and the buffer %llu",
+                                 (unsigned long long)w->value->length_bytes, (unsigned long long)w->size_bytes);
+    case COVE_ERR_TYPE:
+        return covei_stream_told(stream, result, step, "the value is of type %s, and %s was asked for", cove_type_label(w->value->type),
+                                 cove_type_label(w->type));
+    default:
+        return result;
+    }
+}
+
+/* One attempt at once, without arming; then with waiting. */
+static cove_result perform(cove_stream *stream, verb v, const wish *w, const char *step, cove_time_ns deadline_ns) {
+    cove_result result = attempt(stream, v, false, w);
+    if (covei_likely(result >= 0))
+        return result;
+    if (result == COVE_ERR_EMPTY && deadline_ns == COVE_TRY && !covei_member_is_removed(&stream->member))
+        return tell(stream, result, w, step);
+    if (result == COVE_ERR_EMPTY || result == COVE_ERR_FULL || result == OVERTAKEN)
+        result = wait_for(stream, v, w, step, deadline_ns);
+    return tell(stream, result, w, step);
+}
+
+/* ---- Public. */
+
+static cove_result read_value(cove_stream *stream, cove_type type, void *out_data, uint64_t size_bytes, cove_value *out_value,
+                              cove_time_ns deadline_ns) {
+    cove_value value = {.data = out_data};
+    cove_result result = covei_stream_enter(stream, false, "read");
+    if (covei_unlikely(result != COVE_OK))
+        return result;
+    if (covei_unlikely(!out_data && size_bytes))
+        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "read", "the buffer is null");
+    result = perform(stream, READ, &(wish){out_data, size_bytes, type, &value}, "read", deadline_ns);
+    if (out_value && (result == COVE_OK || result == COVE_MISSED))
+        *out_value = value;
+    else if (out_value && result == COVE_ERR_SIZE)
+        out_value->length_bytes = value.length_bytes;
+    return result;
+}
+
+cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns) {
+    return read_value(stream, COVE_TYPE_UNSPECIFIED, out_data, size_bytes, out_value, deadline_ns);
+}
+
+cove_result cove_stream_read_as(cove_stream *stream, cove_type type, void *out_data, uint64_t size_bytes, cove_value *out_value,
+                                cove_time_ns deadline_ns) {
+    if (type <= COVE_TYPE_UNSPECIFIED || type >= COVE_TYPE_ANY)
+        return covei_fail(COVE_ERR_ARGUMENT, 0, "read", "%d is no type of a value", (int)type);
+    return read_value(stream, type, out_data, size_bytes, out_value, deadline_ns);
+}
+
+cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_time_ns deadline_ns) {
+    cove_value value = {0};
+    cove_result result = covei_stream_enter(stream, true, "borrow");
+    if (covei_unlikely(result != COVE_OK))
+        return result;
+    if (covei_unlikely(!out_value))
+        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "borrow", "there is no place for the value");
+    covei_ring_mark(&stream->member, COVEI_MARK_PINS);
+    if (covei_unlikely(!announce_pins(&stream->ring)))
+        return covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "borrow",
+                                   "the stream has an only writer, and this process may not call membarrier; use read");
+    result = perform(stream, BORROW, &(wish){.value = &value}, "borrow", deadline_ns);
+    if (result == COVE_OK || result == COVE_MISSED)
+        *out_value = value;
+    return result;
+}
+
+cove_result cove_stream_give_back(cove_stream *stream, cove_value *value) {
+    cove_result result = covei_stream_enter(stream, true, "give back");
+    if (covei_unlikely(result != COVE_OK))
+        return result;
+    if (covei_unlikely(!value))
+        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "give back", "the value is null");
+    uint32_t ticket = covei_held_ticket(value->held[0]), buffer = covei_held_buffer(value->held[0]);
+    if (covei_unlikely(value->held[0] >> 56 != COVEI_HELD_VALUE >> 56 || ticket >= stream->ring.tickets))
+        return covei_stream_failed(stream, COVE_ERR_VIEW, "give back", "this value holds nothing: read by copy, or given back already");
+    if (covei_unlikely(value->held[1] != covei_process_epoch()))
+        return covei_stream_failed(stream, COVE_ERR_FORKED, "give back", "the value was borrowed by the parent process, and is the parent's to end");
+    covei_member *member = &stream->member;
+    uint64_t mine = covei_ticket_word(covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), buffer);
+    value->held[0] = 0;
+    if (covei_unlikely(!covei_cas_seqcst(&stream->ring.ticket[ticket], &mine, 0)))
+        return covei_stream_failed(stream, COVE_ERR_VIEW, "give back", "this value is another handle's, or a copy of it was given back");
+    covei_event_wake(&stream->ring.shared->room);
+    return COVE_OK;
+}
+
+cove_result cove_stream_seek(cove_stream *stream, cove_start start) {
+    cove_result result = covei_stream_enter(stream, false, "seek");
+    if (covei_unlikely(result != COVE_OK))
+        return result;
+    if ((unsigned)start > COVE_START_NEW)
+        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "seek", "this is no place to start");
+    covei_local_enter(&stream->reading.lock);
+    covei_reading_start(stream, start);
+    covei_local_leave(&stream->reading.lock);
+    return COVE_OK;
+}
+
+cove_result cove_stream_wait(cove_stream *stream, cove_time_ns deadline_ns) {
+    cove_result result = covei_stream_enter(stream, false, "wait");
+    return covei_unlikely(result != COVE_OK) ? result : perform(stream, WAIT, &(wish){0}, "wait", deadline_ns);
+}

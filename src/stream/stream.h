@@ -1,0 +1,99 @@
+/* What the files of the stream folder share.
+ *
+ *     stream.c    the handle, its options and information, who writes
+ *     write.c     buffers, publishing, loans
+ *     read.c      finding the next value, reading, borrowing, waiting
+ *     cursor.c    where a handle reads, and who is waited for
+ */
+#ifndef COVEI_STREAM_H
+#define COVEI_STREAM_H
+
+#include "stream/stream_layout.h"
+#include "sync/local.h"
+
+#include <cove/stream.h>
+
+/* What a handle that writes remembers. All of it hints, but for the hand; guarded by `lock`. */
+typedef struct covei_writing {
+    covei_local lock;
+    uint32_t hand;     /* a buffer that this handle HELDs for its next value, or COVEI_NO_BUFFER */
+    uint32_t scan;     /* where to look for a buffer first */
+    uint32_t promised; /* the link of the last value: the buffer that readers expect next */
+    uint64_t last;     /* number of this handle's last value */
+    uint64_t next;     /* number to try first */
+    uint64_t slowest;  /* cursor of the slowest that is waited for, as it was once; cursors only grow */
+    uint64_t epoch;    /* that `slowest` is of */
+} covei_writing;
+
+/* Where a handle reads; guarded by `lock`. */
+typedef struct covei_reading {
+    covei_local lock;
+    uint64_t next;      /* the number to read; what is below will not be read any more */
+    uint32_t predicted; /* the buffer that may hold it, or COVEI_NO_BUFFER */
+    uint32_t polls;     /* looks in vain since the cell was looked at */
+    uint64_t missed;    /* since the last value that was delivered */
+} covei_reading;
+
+struct cove_stream {
+    covei_member member;
+    covei_stream_shape shape;
+    covei_ring ring;
+    covei_writing writing;
+    covei_reading reading;
+    cove_follow follow;
+    bool wants_only, wants_writer; /* as the options said; again in a child of fork */
+    covei_a32 role;                /* what is held of the role: 0 nothing, 1 shared, 2 the only writer, 3 the only one, by plain stores */
+    covei_token role_token;
+};
+
+/* Attached, and allowed to write where `writes`; told. */
+cove_result covei_stream_enter_slowly(cove_stream *stream, bool writes, const char *step);
+static inline cove_result covei_stream_enter(cove_stream *stream, bool writes, const char *step) {
+    if (covei_likely(stream && covei_load_acquire(&stream->member.epoch) == covei_process_epoch() && /* PAIR revived */
+                     !(writes && stream->member.is_read_only)))
+        return COVE_OK;
+    return covei_stream_enter_slowly(stream, writes, step);
+}
+cove_result covei_stream_failed(cove_stream *stream, cove_result result, const char *step, const char *sentence);
+cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...)
+    __attribute__((format(printf, 4, 5), cold));
+
+/* Takes the role of a writer, once; told. */
+cove_result covei_stream_become_writer(cove_stream *stream, const char *step);
+
+/* write.c: forgets what a handle remembers of writing. */
+void covei_writing_reset(covei_writing *writing);
+
+/* cursor.c: puts the reader where `start` says, and joins those who are waited for where the handle follows lossless. Under the lock,
+ * or before anybody uses the handle. */
+void covei_reading_start(cove_stream *stream, cove_start start);
+/* The same, in a child of fork: it goes on where the parent was. */
+void covei_reading_resume(cove_stream *stream);
+/* Moves to `number`, and says so where writers wait for it. */
+void covei_reading_move(cove_stream *stream, uint64_t number);
+
+/* value->held[0] and loan->held[0]: a mark, a buffer, and for a value its ticket. held[1] is the epoch of the process. */
+#define COVEI_HELD_VALUE (UINT64_C(0xb0) << 56)
+#define COVEI_HELD_LOAN (UINT64_C(0x10a) << 52)
+static inline uint64_t covei_held(uint64_t mark, uint32_t buffer, uint32_t ticket) {
+    return mark | (uint64_t)ticket << 20 | buffer;
+}
+static inline uint32_t covei_held_buffer(uint64_t held) {
+    return (uint32_t)held & 0xfffff;
+}
+static inline uint32_t covei_held_ticket(uint64_t held) {
+    return (uint32_t)(held >> 20) & 0xffff;
+}
+
+/* How many elements a length is; 1 where nobody knows. False: it is no whole number of them. */
+static inline bool covei_value_count(const covei_stream_shape *shape, cove_type type, uint64_t length, uint64_t *out_count) {
+    uint64_t each = type == COVE_TYPE_STRUCT ? shape->element_bytes : cove_type_bytes(type);
+    if (covei_likely(each <= 1)) {
+        *out_count = each ? length : 1;
+        return true;
+    }
+    *out_count = length / each;
+    return length % each == 0;
+}
+
+#endif

@@ -1,0 +1,202 @@
+/* The ring: an order of values, and a pool of buffers that hold them. docs/protocols/ring.md
+ *
+ * A cell says which buffer holds the value of a number. A writer fills a buffer that nobody else can see, and one swap of a cell
+ * publishes it: the number is given then, so numbers have no gaps and a slow, stopped or dead writer holds nobody up. A buffer carries
+ * its number beside its payload, so that a reader who guesses right which buffer comes next moves one cache line, not two.
+ *
+ *        0  tail       8   a hint: not more than one past the newest value. Never trusted
+ *      128  change     4   event: a value was published
+ *      132  room       4   event: a place or a buffer came free, or a member that was in the way has gone
+ *      136  members    4   event: a writer came or went
+ *      140  plain      4   1: a writer may publish without ordering its store before its look at `change`; who sleeps, pins or joins
+ *                          pays for a barrier
+ *      144  pinned     4   1: somebody is about to pin a value; 2: and an only writer knows it, and swaps cells
+ *      152  epoch      8   counts changes of who is waited for
+ *      256  awaited  512   a bit for each slot whose cursor writers wait for
+ *      768  ticket     8 * borrows   a pinned buffer and by whom
+ *           cell       8 * cells     at a multiple of 128
+ *           own        8 * buffers   at a multiple of 128
+ *           buffer     stride * buffers, at a multiple of 4096 where a buffer has that size, else of 128
+ *
+ *   cell   bits 18-63 number (its low 46 bits) · 17 PIN · 0-16 buffer (0x1ffff: none)
+ *   own    bits 61-63 state · 49-60 slot · 36-48 generation · 0-35 number
+ *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
+ *
+ *   buffer  0  number   8   0 while it is being filled
+ *           8  tag      8   the user's
+ *          16  length   4   checked whenever it is read
+ *          20  link     4   bits 0-16 which buffer its writer fills next: a hint · 24-31 type
+ *          24  time     8   where the stream keeps times
+ *              payload      at 24, 32 or 64
+ *
+ * Who may write what
+ *     cell       anybody: from the value one round older to a new one; or to set its PIN
+ *     own        by swap: FREE, what is no longer in its cell, or what a dead one HELD, to HELD by me · its holder: HELD to PLACED, to FREE
+ *     buffer     its holder
+ *     ticket     free to mine: anybody, by swap. Its holder, or whoever recovers his slot: to free
+ * Invariants
+ *     I1  cell p holds p, or a number congruent to it, and numbers in it only grow
+ *     I2  a buffer that is HELD is in no cell, and pinned by nobody
+ *     I3  a buffer whose number is s holds the value s, whole; it is filled again only after cell s has another value and nobody pins it
+ *     I4  at any time: cells + tickets + HELD buffers <= buffers, so a writer always finds one unless others hold all that is to spare
+ */
+#ifndef COVEI_SYNC_RING_H
+#define COVEI_SYNC_RING_H
+
+#include "sync/watch.h"
+
+/* LAYOUT: read by other builds. */
+typedef struct covei_ring_shm {
+    covei_a64 tail;
+    uint64_t reserved_0[15];
+    covei_a32 change, room, members;
+    covei_a32 plain, pinned;
+    uint32_t reserved_1;
+    covei_a64 epoch;
+    uint64_t reserved_2[12];
+    covei_a64 awaited[COVEI_SLOTS_MAX / 64];
+} covei_ring_shm;
+COVEI_AT(covei_ring_shm, change, 128);
+COVEI_AT(covei_ring_shm, room, 132);
+COVEI_AT(covei_ring_shm, members, 136);
+COVEI_AT(covei_ring_shm, plain, 140);
+COVEI_AT(covei_ring_shm, pinned, 144);
+COVEI_AT(covei_ring_shm, epoch, 152);
+COVEI_AT(covei_ring_shm, awaited, 256);
+static_assert(sizeof(covei_ring_shm) == 768, "tickets follow");
+
+typedef struct covei_buffer_shm {
+    covei_a64 number;
+    covei_a64 tag;
+    covei_a32 length;
+    covei_a32 link;
+    covei_a64 time; /* only where the object keeps times; else the payload begins here */
+} covei_buffer_shm;
+COVEI_AT(covei_buffer_shm, tag, 8);
+COVEI_AT(covei_buffer_shm, length, 16);
+COVEI_AT(covei_buffer_shm, link, 20);
+COVEI_AT(covei_buffer_shm, time, 24);
+
+/* What a member holds in its slot: hold64[0], hold[2], hold[3]. */
+#define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next, while writers wait for it; else 0 */
+#define COVEI_HOLD_MARKS 2  /* of hold: what there may be to clear when it dies */
+#define COVEI_MARK_WRITES 1u
+#define COVEI_MARK_PINS 2u
+#define COVEI_MARK_AWAITED 4u
+
+#define COVEI_CAPACITY_MAX (UINT64_C(0xffffffff) - 63)
+#define COVEI_NO_BUFFER 0x1ffffu
+#define COVEI_CELL_PIN (UINT64_C(1) << 17)
+#define COVEI_CELL_NUMBER_BITS 46
+#define COVEI_OWN_NUMBER ((UINT64_C(1) << 36) - 1)
+
+/* ---- Words. */
+
+static inline uint32_t covei_cell_buffer(uint64_t cell) {
+    return (uint32_t)cell & COVEI_NO_BUFFER;
+}
+static inline uint64_t covei_cell_word(uint64_t number, uint32_t buffer) {
+    return number << 18 | buffer;
+}
+/* The number in a cell less `number`, which may wrap. */
+static inline int64_t covei_cell_ahead(uint64_t cell, uint64_t number) {
+    return (int64_t)(((cell >> 18) - number) << 18) >> 18;
+}
+static inline bool covei_cell_is(uint64_t cell, uint64_t number, uint32_t buffer) {
+    return (cell & ~COVEI_CELL_PIN) == covei_cell_word(number, buffer);
+}
+
+typedef enum covei_own_state {
+    COVEI_OWN_FREE = 0,
+    COVEI_OWN_HELD = 1,   /* being filled, or ready to be, by the slot */
+    COVEI_OWN_PLACED = 2, /* put into the cell of its number by the slot, or about to be */
+    COVEI_OWN_LEFT = 3    /* as PLACED, by one who has gone */
+} covei_own_state;
+
+static inline uint64_t covei_own_word(covei_own_state state, uint32_t slot, uint32_t generation, uint64_t number) {
+    return (uint64_t)state << 61 | (uint64_t)(slot & 0xfff) << 49 | (uint64_t)(generation & 0x1fff) << 36 | (number & COVEI_OWN_NUMBER);
+}
+static inline covei_own_state covei_own_state_of(uint64_t own) {
+    return (covei_own_state)(own >> 61);
+}
+static inline uint32_t covei_own_slot(uint64_t own) {
+    return (uint32_t)(own >> 49) & 0xfff;
+}
+static inline uint32_t covei_own_generation(uint64_t own) {
+    return (uint32_t)(own >> 36) & 0x1fff;
+}
+
+static inline uint64_t covei_ticket_word(uint32_t slot, uint32_t generation, uint32_t buffer) {
+    return UINT64_C(1) << 61 | (uint64_t)(slot & 0xfff) << 49 | (uint64_t)generation << 17 | buffer;
+}
+static inline uint32_t covei_ticket_slot(uint64_t ticket) {
+    return (uint32_t)(ticket >> 49) & 0xfff;
+}
+static inline uint32_t covei_ticket_generation(uint64_t ticket) {
+    return (uint32_t)(ticket >> 17);
+}
+
+/* ---- A ring, as one process sees it. Everything in it is checked and private. */
+
+typedef struct covei_ring {
+    covei_ring_shm *shared;
+    covei_a64 *ticket, *cell, *own;
+    uint8_t *buffers;
+    uint64_t stride_bytes;
+    uint64_t capacity_bytes;
+    uint64_t object_bytes;
+    uint32_t cells, mask; /* a power of two, and it less one */
+    uint32_t buffer_count;
+    uint32_t tickets;
+    uint32_t payload_offset;
+    bool keeps_times;
+} covei_ring;
+
+/* Works out where everything lies in an object at `object` (null: only the sizes). False where it fits in no file. */
+bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t loans, uint32_t borrows,
+                     bool keeps_times);
+/* Makes a zeroed object an empty ring whose first value will have this number. */
+void covei_ring_fill(const covei_ring *ring, uint64_t first);
+
+static inline covei_buffer_shm *covei_ring_buffer(const covei_ring *ring, uint32_t buffer) {
+    return (covei_buffer_shm *)(void *)(ring->buffers + buffer * ring->stride_bytes);
+}
+static inline uint8_t *covei_ring_payload(const covei_ring *ring, uint32_t buffer) {
+    return ring->buffers + buffer * ring->stride_bytes + ring->payload_offset;
+}
+static inline covei_a64 *covei_ring_cell(const covei_ring *ring, uint64_t number) {
+    return &ring->cell[number & ring->mask];
+}
+
+/* One past the newest value: a walk from a hint, `from` or the tail, whichever is further. Where the hints are nonsense, all cells are
+ * looked at. */
+uint64_t covei_ring_newest(const covei_ring *ring, uint64_t from);
+
+/* Raises the tail. */
+void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail);
+
+/* Whether slot and generation in an own word are alive. The generation has 13 bits there: recovery leaves none older in the table. */
+bool covei_own_is_alive(covei_member *member, uint64_t own);
+/* Whether a live member has a ticket for the buffer. */
+bool covei_ring_is_pinned(covei_member *member, const covei_ring *ring, uint32_t buffer);
+
+/* The cursor of the slowest member that writers wait for, or UINT64_MAX. With `only_live` the dead are recovered and left out. */
+uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool only_live);
+
+/* Clears what slot `slot` holds in the ring; its lock byte is held by the caller, or it is the caller's own. */
+void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t slot);
+
+/* Sets a mark in the member's own slot, before it holds anything of that sort. */
+static inline void covei_ring_mark(covei_member *member, uint32_t mark) {
+    covei_a32 *marks = &covei_member_slot(member)->hold[COVEI_HOLD_MARKS];
+    if (covei_unlikely(!(covei_load_relaxed(marks) & mark)))
+        covei_or_seqcst(marks, mark);
+}
+
+/* Between what a sleeper announced and his look at what he waits for: dear only where somebody publishes by plain stores. PAIR plain
+ * False: the system cannot; then sleeps end by their slices. */
+static inline bool covei_ring_barrier(const covei_ring *ring) {
+    return covei_likely(!covei_load_seqcst(&ring->shared->plain)) || covei_barrier(COVEI_REACH_ALL);
+}
+
+#endif
