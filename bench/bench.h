@@ -34,6 +34,7 @@ void bench_title(const char *text);
 double bench_cpu_ns(void); /* processor time of this process */
 
 void bench_block(void);
+void bench_stream(void);
 
 #define MUST(call) \
     do { \

@@ -1,19 +1,22 @@
 /* Result names and the error of each thread. */
 #include "base/error.h"
 
+#include "base/atomic.h"
+
+#include "base/atomic.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* quick_* hold the last failure when it was told by pointers; they are turned into `error` when somebody asks. */
 static _Thread_local struct {
     cove_error error;
     char domain[256];
     char name[208];
-    const char *quick_step, *quick_domain, *quick_sentence;
-    char quick_name[208];
 } thread;
+
+_Thread_local covei_quick covei_quick_failure;
 
 static const struct {
     cove_result result;
@@ -101,7 +104,7 @@ void covei_error_about(const char *domain, const char *name) {
 
 cove_result covei_fail(cove_result result, int os_code, const char *step, const char *format, ...) {
     cove_error *error = &thread.error;
-    thread.quick_step = NULL;
+    covei_quick_failure.step = NULL;
     error->result = result;
     error->os_code = os_code;
     copy(error->step, sizeof error->step, step);
@@ -125,23 +128,26 @@ cove_result covei_fail(cove_result result, int os_code, const char *step, const 
     return result;
 }
 
-cove_result covei_fail_quick(cove_result result, const char *step, const char *domain, const char *name, const char *sentence) {
-    thread.error.result = result;
-    thread.error.os_code = 0;
-    thread.quick_step = step;
-    thread.quick_domain = domain;
-    thread.quick_sentence = sentence;
-    copy(thread.quick_name, sizeof thread.quick_name, name);
-    return result;
+uint64_t covei_about_serial(void) {
+    static covei_a64 last;
+    return covei_add_relaxed(&last, 1) + 1;
+}
+
+void covei_quick_name(const covei_about *about) {
+    covei_quick_failure.serial = about->serial;
+    covei_quick_failure.domain = about->domain;
+    copy(covei_quick_failure.name, sizeof covei_quick_failure.name, about->name);
 }
 
 const cove_error *cove_last_error(void) {
-    if (thread.quick_step) {
-        copy(thread.error.step, sizeof thread.error.step, thread.quick_step);
-        copy(thread.error.object, sizeof thread.error.object, thread.quick_name);
-        snprintf(thread.error.sentence, sizeof thread.error.sentence, "'%s' in %s: %s", thread.quick_name, thread.quick_domain,
-                 thread.quick_sentence);
-        thread.quick_step = NULL;
+    const covei_quick *quick = &covei_quick_failure;
+    if (quick->step) {
+        thread.error.result = quick->result;
+        thread.error.os_code = 0;
+        copy(thread.error.step, sizeof thread.error.step, quick->step);
+        copy(thread.error.object, sizeof thread.error.object, quick->name);
+        snprintf(thread.error.sentence, sizeof thread.error.sentence, "'%s' in %s: %s", quick->name, quick->domain, quick->sentence);
+        covei_quick_failure.step = NULL;
     }
     if (thread.error.result == COVE_OK)
         copy(thread.error.sentence, sizeof thread.error.sentence, "no call of this thread has failed");

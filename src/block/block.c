@@ -126,10 +126,6 @@ cove_result covei_block_enter_slowly(cove_block *block, bool writes, const char 
     return result;
 }
 
-cove_result covei_block_failed(cove_block *block, cove_result result, const char *step, const char *sentence) {
-    return covei_fail_quick(result, step, block->member.domain->path, block->member.name, sentence);
-}
-
 cove_result covei_block_too_large(cove_block *block, const char *step, uint64_t size_bytes, uint64_t capacity_bytes, const char *of_what) {
     covei_error_about(block->member.domain->path, block->member.name);
     return covei_fail(COVE_ERR_SIZE, 0, step, "%llu bytes do not fit into the %llu bytes of the %s", (unsigned long long)size_bytes,

@@ -30,12 +30,14 @@ struct cove_block {
 /* Attached, and allowed to write where `writes`; told. */
 cove_result covei_block_enter_slowly(cove_block *block, bool writes, const char *step);
 static inline cove_result covei_block_enter(cove_block *block, bool writes, const char *step) {
-    if (covei_likely(block && covei_load_acquire(&block->member.epoch) == covei_process_epoch() && /* PAIR revived */
+    if (covei_likely(block && covei_process_is(covei_load_acquire(&block->member.epoch)) && /* PAIR revived */
                      !(writes && block->member.is_read_only)))
         return COVE_OK;
     return covei_block_enter_slowly(block, writes, step);
 }
-cove_result covei_block_failed(cove_block *block, cove_result result, const char *step, const char *sentence);
+static inline cove_result covei_block_failed(cove_block *block, cove_result result, const char *step, const char *sentence) {
+    return covei_fail_quick(result, step, &block->member.about, sentence);
+}
 cove_result covei_block_too_large(cove_block *block, const char *step, uint64_t size_bytes, uint64_t capacity_bytes, const char *of_what);
 
 /* Seqcst: who waits looks at it after arming. PAIR event */

@@ -362,5 +362,9 @@ static inline uint64_t covei_process_epoch(void) {
     uint64_t epoch = covei_load_relaxed(covei_process_epoch_word);
     return covei_likely(epoch != 0) ? epoch : covei_process_renew();
 }
+/* Whether `epoch`, which was once covei_process_epoch(), still is. */
+static inline bool covei_process_is(uint64_t epoch) {
+    return covei_load_relaxed(covei_process_epoch_word) == epoch; /* a word that was wiped is no epoch */
+}
 
 #endif

@@ -49,6 +49,7 @@ static void fill_member(covei_member *member, const covei_request *request, cove
     covei_store_relaxed(&member->probe, (uint64_t)probe.handle);
     member->domain = domain;
     memcpy(member->name, request->name, strlen(request->name) + 1);
+    member->about = (covei_about){domain->path, member->name, covei_about_serial()};
 }
 
 /* Another description of the same file: through the system where it can, else by name. */

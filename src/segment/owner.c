@@ -42,7 +42,7 @@ cove_result covei_member_disown(covei_member *member) {
     uint64_t owner = me(member);
     if (covei_cas_seqcst(&member->header->owner, &owner, COVEI_OWNER_NONE))
         return COVE_OK;
-    return covei_fail_quick(COVE_ERR_NOT_OWNER, "disown", member->domain->path, member->name, "this handle is not the owner");
+    return covei_fail_quick(COVE_ERR_NOT_OWNER, "disown", &member->about, "this handle is not the owner");
 }
 
 /* CRASH: killed after the swap: the word says DOOMED, and the next who comes by removes the name. */
@@ -74,6 +74,6 @@ cove_result covei_member_retire(covei_member *member) {
     result = covei_owner_retire(member);
     covei_guard_leave();
     if (result == COVE_ERR_NOT_OWNER)
-        return covei_fail_quick(result, "retire", member->domain->path, member->name, "this handle is not the owner");
+        return covei_fail_quick(result, "retire", &member->about, "this handle is not the owner");
     return result;
 }

@@ -12,6 +12,7 @@
 #ifndef COVEI_SEGMENT_H
 #define COVEI_SEGMENT_H
 
+#include "base/error.h"
 #include "segment/domain.h"
 #include "segment/segment_layout.h"
 
@@ -58,6 +59,7 @@ struct covei_member {
     covei_a64 probe; /* handle of P: another description than the token's; never holds a lasting lock */
     covei_token token;
     covei_domain *domain;
+    covei_about about;
     char name[COVE_NAME_MAX + 1];
 };
 
@@ -100,7 +102,7 @@ void covei_segment_close(covei_member *member);
 /* Whether this process is attached by it; if a parent was, attaches. The fast path of every call. */
 cove_result covei_member_revive(covei_member *member);
 static inline cove_result covei_member_enter(covei_member *member) {
-    if (covei_likely(covei_load_acquire(&member->epoch) == covei_process_epoch())) /* PAIR revived */
+    if (covei_likely(covei_process_is(covei_load_acquire(&member->epoch)))) /* PAIR revived */
         return COVE_OK;
     return covei_member_revive(member);
 }

@@ -44,8 +44,10 @@ void covei_reading_start(cove_stream *stream, cove_start start) {
     if (stream->follow == COVE_FOLLOW_LOSSLESS)
         newest = join(stream, wanted(stream, start, newest));
     stream->reading.missed = 0;
-    covei_reading_move(stream, wanted(stream, start, newest));
+    stream->reading.next = wanted(stream, start, newest);
     stream->reading.predicted = COVEI_NO_BUFFER;
+    if (stream->follow == COVE_FOLLOW_LOSSLESS)
+        covei_reading_tell(stream);
 }
 
 void covei_reading_resume(cove_stream *stream) {
@@ -55,11 +57,10 @@ void covei_reading_resume(cove_stream *stream) {
 }
 
 /* The store is not fenced against the look: a writer that waits has made us pass a barrier after it said so. PAIR cursor */
-void covei_reading_move(cove_stream *stream, uint64_t number) {
-    stream->reading.next = number;
-    if (stream->follow != COVE_FOLLOW_LOSSLESS)
-        return;
-    covei_store_release(&covei_member_slot(&stream->member)->hold64[COVEI_HOLD_CURSOR], number);
+void covei_reading_tell(cove_stream *stream) {
+    covei_reading *r = &stream->reading;
+    covei_store_release(&covei_member_slot(&stream->member)->hold64[COVEI_HOLD_CURSOR], r->next);
+    r->told = r->next;
     covei_fence_light();
     if (covei_unlikely(covei_load_relaxed(&stream->ring.shared->room) & COVEI_EVENT_ARMED))
         covei_event_wake(&stream->ring.shared->room);

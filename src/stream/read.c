@@ -11,6 +11,8 @@
 /* How often writers may overtake a read before it is done in another way. */
 #define OVERTAKEN_MAX 8
 
+static const char nothing_new[] = "nothing new until the deadline";
+
 /* A value that is there now. */
 typedef struct found {
     uint64_t number;
@@ -35,7 +37,7 @@ static void jump(cove_stream *stream) {
 }
 
 /* READ 3, of number `number`. 0: this value; negative: nothing there yet; positive: overtaken. */
-static int look_at_cell(const covei_ring *ring, uint64_t number, found *out) {
+static inline int look_at_cell(const covei_ring *ring, uint64_t number, found *out) {
     uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, number)); /* PAIR published */
     int64_t ahead = covei_cell_ahead(cell, number);
     if (ahead)
@@ -61,7 +63,7 @@ static bool find_newest(cove_stream *stream, found *out) {
 }
 
 /* The next value of this handle's, if there is one. Without `thorough` it may overlook what a dead writer has not confirmed. */
-static bool find(cove_stream *stream, bool thorough, found *out) {
+static inline bool find(cove_stream *stream, bool thorough, found *out) {
     const covei_ring *ring = &stream->ring;
     covei_reading *r = &stream->reading;
     if (stream->follow == COVE_FOLLOW_LATEST)
@@ -86,13 +88,13 @@ static bool find(cove_stream *stream, bool thorough, found *out) {
 
 /* ---- One value. */
 
-static bool is_still_there(const covei_ring *ring, const found *f) {
+static inline bool is_still_there(const covei_ring *ring, const found *f) {
     return f->is_confirmed ? covei_load_relaxed(&covei_ring_buffer(ring, f->buffer)->number) == f->number
                            : covei_cell_is(covei_load_relaxed(covei_ring_cell(ring, f->number)), f->number, f->buffer);
 }
 
 /* What stands beside a value. All of it may be anything until it has been checked. */
-static uint32_t describe(const cove_stream *stream, const found *f, cove_value *out) {
+static inline uint32_t describe(const cove_stream *stream, const found *f, cove_value *out) {
     const covei_buffer_shm *buffer = covei_ring_buffer(&stream->ring, f->buffer);
     uint32_t link = covei_load_relaxed(&buffer->link);
     out->length_bytes = covei_load_relaxed(&buffer->length);
@@ -113,14 +115,14 @@ typedef struct wish {
 } wish;
 
 /* The value has been had: the handle moves on. COVE_OK · COVE_MISSED */
-static cove_result deliver(cove_stream *stream, const found *f, uint32_t link, cove_value *value) {
+static inline cove_result deliver(cove_stream *stream, const found *f, uint32_t link, cove_value *value) {
     covei_reading *r = &stream->reading;
     bool is_latest = stream->follow == COVE_FOLLOW_LATEST;
     value->missed_count = is_latest ? f->number - r->next : r->missed;
     cove_result result = !is_latest && r->missed ? COVE_MISSED : COVE_OK;
     r->missed = 0;
     r->polls = 0;
-    r->predicted = f->is_confirmed ? link : COVEI_NO_BUFFER;
+    r->predicted = f->is_confirmed && !is_latest ? link : COVEI_NO_BUFFER;
     covei_reading_move(stream, f->number + 1);
     return result;
 }
@@ -136,7 +138,7 @@ static cove_result skip_damage(cove_stream *stream, const found *f) {
 #define OVERTAKEN COVE_ERR_BUSY /* never leaves this file */
 
 /* COVE_OK · COVE_MISSED · COVE_ERR_SIZE · COVE_ERR_TYPE · COVE_ERR_DAMAGED · OVERTAKEN; none is told. */
-static cove_result copy(cove_stream *stream, const found *f, const wish *w) {
+static inline cove_result copy(cove_stream *stream, const found *f, const wish *w) {
     cove_value *value = w->value;
     uint32_t link = describe(stream, f, value);
     bool fits = value->length_bytes <= w->size_bytes && value->length_bytes <= stream->ring.capacity_bytes;
@@ -252,7 +254,7 @@ static cove_result read_pinned(cove_stream *stream, const found *f, const wish *
     return result;
 }
 
-static cove_result attempt_read(cove_stream *stream, bool thorough, const wish *w) {
+static inline cove_result attempt_read(cove_stream *stream, bool thorough, const wish *w) {
     found f;
     for (int tries = 0;; tries++) {
         if (!find(stream, thorough, &f))
@@ -274,6 +276,8 @@ static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wis
                          : v == BORROW ? borrow(stream, thorough, w->value)
                          : find(stream, thorough, &f) ? COVE_OK
                                                       : COVE_ERR_EMPTY;
+    if (result == COVE_ERR_EMPTY)
+        covei_reading_settle(stream);
     covei_local_leave(&stream->reading.lock);
     return result;
 }
@@ -313,7 +317,7 @@ static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const ch
 static cove_result tell(cove_stream *stream, cove_result result, const wish *w, const char *step) {
     switch ((int)result) {
     case COVE_ERR_EMPTY:
-        return covei_stream_failed(stream, result, step, "nothing new until the deadline");
+        return covei_stream_failed(stream, result, step, nothing_new);
     case COVE_ERR_FULL:
         return covei_stream_failed(stream, result, step,
                                    "all its borrows were taken until the deadline: give values back, or create it with more");
@@ -344,6 +348,45 @@ static cove_result perform(cove_stream *stream, verb v, const wish *w, const cha
 
 /* ---- Public. */
 
+/* READ 1 and 2, in one go: a value where it was predicted, or nothing new. False: all in order, from the start. */
+static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns,
+                                  cove_result *out_result) {
+    covei_reading *r = &stream->reading;
+    const covei_ring *ring = &stream->ring;
+    bool is_done = false;
+    covei_local_enter(&r->lock);
+    found f = {r->next, r->predicted, true};
+    if (covei_likely(f.buffer < ring->buffer_count)) {
+        const covei_buffer_shm *buffer = covei_ring_buffer(ring, f.buffer);
+        if (covei_likely(covei_load_acquire(&buffer->number) == f.number)) { /* PAIR confirmed */
+            uint64_t length = covei_load_relaxed(&buffer->length);
+            if (covei_likely(length <= size_bytes && length <= ring->capacity_bytes && !r->missed)) {
+                cove_value value = {.data = out_data};
+                uint32_t link = covei_load_relaxed(&buffer->link) & COVEI_NO_BUFFER;
+                covei_copy_out(out_data, covei_ring_payload(ring, f.buffer), (size_t)length);
+                if (out_value)
+                    describe(stream, &f, &value);
+                covei_fence_acquire(); /* PAIR copied */
+                if (covei_likely(covei_load_relaxed(&buffer->number) == f.number)) {
+                    r->predicted = link;
+                    covei_reading_move(stream, f.number + 1);
+                    if (out_value)
+                        *out_value = value;
+                    *out_result = COVE_OK;
+                    is_done = true;
+                }
+            }
+        } else if (deadline_ns == COVE_TRY && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
+                   !covei_member_is_removed(&stream->member)) {
+            covei_reading_settle(stream);
+            *out_result = COVE_ERR_EMPTY;
+            is_done = true;
+        }
+    }
+    covei_local_leave(&r->lock);
+    return is_done;
+}
+
 static cove_result read_value(cove_stream *stream, cove_type type, void *out_data, uint64_t size_bytes, cove_value *out_value,
                               cove_time_ns deadline_ns) {
     cove_value value = {.data = out_data};
@@ -361,6 +404,10 @@ static cove_result read_value(cove_stream *stream, cove_type type, void *out_dat
 }
 
 cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns) {
+    cove_result result;
+    if (covei_likely(stream && (out_data || !size_bytes) && covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
+                     read_predicted(stream, out_data, size_bytes, out_value, deadline_ns, &result)))
+        return covei_likely(result == COVE_OK) ? result : covei_stream_failed(stream, result, "read", nothing_new);
     return read_value(stream, COVE_TYPE_UNSPECIFIED, out_data, size_bytes, out_value, deadline_ns);
 }
 

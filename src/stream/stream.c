@@ -61,6 +61,8 @@ cove_result covei_stream_shape_read(const uint64_t object_fact[4], uint64_t obje
         !covei_ring_plan(&ring, object, shape.capacity_bytes, shape.depth, shape.loans, shape.borrows, shape.keeps_times) ||
         ring.object_bytes > object_bytes)
         return covei_fail(COVE_ERR_DAMAGED, 0, "read header", "the sizes of the stream contradict each other");
+    bool is_power = shape.element_bytes && !(shape.element_bytes & (shape.element_bytes - 1));
+    shape.odd_bits = shape.type != COVE_TYPE_TEXT && is_power ? shape.element_bytes - 1 : UINT64_MAX;
     *out_shape = shape;
     *out_ring = ring;
     return COVE_OK;
@@ -260,10 +262,6 @@ cove_result covei_stream_enter_slowly(cove_stream *stream, bool writes, const ch
     return result;
 }
 
-cove_result covei_stream_failed(cove_stream *stream, cove_result result, const char *step, const char *sentence) {
-    return covei_fail_quick(result, step, stream->member.domain->path, stream->member.name, sentence);
-}
-
 cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...) {
     char sentence[256];
     va_list arguments;
@@ -292,6 +290,7 @@ static cove_result become_writer(cove_stream *stream, const char *step) {
     if (result != COVE_OK)
         return result;
     covei_ring_mark(member, COVEI_MARK_WRITES);
+    stream->writing.me = covei_own_word(COVEI_OWN_FREE, covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), 0);
     uint32_t role = stream->wants_only ? 2 : 1;
     if (role == 2 && covei_load_relaxed(&covei_fences_are_light)) {
         covei_store_seqcst(&stream->ring.shared->plain, 1);

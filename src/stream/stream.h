@@ -16,6 +16,7 @@
 /* What a handle that writes remembers. All of it hints, but for the hand; guarded by `lock`. */
 typedef struct covei_writing {
     covei_local lock;
+    uint64_t me;       /* slot and generation, as own words have them */
     uint32_t hand;     /* a buffer that this handle HELDs for its next value, or COVEI_NO_BUFFER */
     uint32_t scan;     /* where to look for a buffer first */
     uint32_t promised; /* the link of the last value: the buffer that readers expect next */
@@ -29,6 +30,7 @@ typedef struct covei_writing {
 typedef struct covei_reading {
     covei_local lock;
     uint64_t next;      /* the number to read; what is below will not be read any more */
+    uint64_t told;      /* the cursor in the slot, where writers wait for this handle */
     uint32_t predicted; /* the buffer that may hold it, or COVEI_NO_BUFFER */
     uint32_t polls;     /* looks in vain since the cell was looked at */
     uint64_t missed;    /* since the last value that was delivered */
@@ -49,12 +51,14 @@ struct cove_stream {
 /* Attached, and allowed to write where `writes`; told. */
 cove_result covei_stream_enter_slowly(cove_stream *stream, bool writes, const char *step);
 static inline cove_result covei_stream_enter(cove_stream *stream, bool writes, const char *step) {
-    if (covei_likely(stream && covei_load_acquire(&stream->member.epoch) == covei_process_epoch() && /* PAIR revived */
+    if (covei_likely(stream && covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
                      !(writes && stream->member.is_read_only)))
         return COVE_OK;
     return covei_stream_enter_slowly(stream, writes, step);
 }
-cove_result covei_stream_failed(cove_stream *stream, cove_result result, const char *step, const char *sentence);
+static inline cove_result covei_stream_failed(cove_stream *stream, cove_result result, const char *step, const char *sentence) {
+    return covei_fail_quick(result, step, &stream->member.about, sentence);
+}
 cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...)
     __attribute__((format(printf, 4, 5), cold));
 
@@ -69,8 +73,21 @@ void covei_writing_reset(covei_writing *writing);
 void covei_reading_start(cove_stream *stream, cove_start start);
 /* The same, in a child of fork: it goes on where the parent was. */
 void covei_reading_resume(cove_stream *stream);
-/* Moves to `number`, and says so where writers wait for it. */
-void covei_reading_move(cove_stream *stream, uint64_t number);
+/* Tells the writers how far a lossless reader has come. */
+void covei_reading_tell(cove_stream *stream);
+
+/* Moves to `number`. The writers are told now and then, at the latest when there is nothing more (settle): the line that says it is read
+ * by them, and telling of each value would have it go to and fro. So a lossless reader counts as up to 1/32 of the depth further
+ * behind than it is. */
+static inline void covei_reading_move(cove_stream *stream, uint64_t number) {
+    stream->reading.next = number;
+    if (stream->follow == COVE_FOLLOW_LOSSLESS && number - stream->reading.told > stream->ring.cells / 32)
+        covei_reading_tell(stream);
+}
+static inline void covei_reading_settle(cove_stream *stream) {
+    if (covei_unlikely(stream->reading.told != stream->reading.next) && stream->follow == COVE_FOLLOW_LOSSLESS)
+        covei_reading_tell(stream);
+}
 
 /* value->held[0] and loan->held[0]: a mark, a buffer, and for a value its ticket. held[1] is the epoch of the process. */
 #define COVEI_HELD_VALUE (UINT64_C(0xb0) << 56)

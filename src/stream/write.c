@@ -19,19 +19,19 @@ void covei_writing_reset(covei_writing *w) {
     covei_local_reset(&w->lock);
 }
 
-static bool is_plain(const cove_stream *stream) {
+static inline bool is_plain(const cove_stream *stream) {
     return covei_load_relaxed(&stream->role) == 3;
 }
 
-static uint64_t own_word(const cove_stream *stream, covei_own_state state, uint64_t number) {
-    return covei_own_word(state, covei_load_relaxed(&stream->member.slot), covei_load_relaxed(&stream->member.generation), number);
+static inline uint64_t own_word(const cove_stream *stream, covei_own_state state, uint64_t number) {
+    return stream->writing.me | (uint64_t)state << 61 | (number & COVEI_OWN_NUMBER);
 }
 
 /* ---- Acquiring a buffer. */
 
 /* Nobody who looks for value 0 exists, so from here on no reader takes what is in it for a value. The fence keeps every byte of the
  * next value behind that: a reader who sees one of them sees the number gone, or the cell changed. PAIR copied */
-static uint32_t take(cove_stream *stream, uint32_t b) {
+static inline uint32_t take(cove_stream *stream, uint32_t b) {
     covei_store_relaxed(&covei_ring_buffer(&stream->ring, b)->number, 0);
     covei_fence_release();
     return b;
@@ -81,7 +81,7 @@ static uint32_t acquire(cove_stream *stream) {
 
 /* Most often the next buffer is the one that the last value has pushed out. The swap that did it has told us that nobody has it pinned,
  * and that it is in no cell; if its writer has confirmed it, or was this handle, it may be taken at once. */
-static void take_replaced(cove_stream *stream, uint64_t cell, uint64_t number) {
+static inline void take_replaced(cove_stream *stream, uint64_t cell, uint64_t number) {
     covei_ring *ring = &stream->ring;
     uint32_t b = covei_cell_buffer(cell);
     if (b >= ring->buffer_count || cell & COVEI_CELL_PIN)
@@ -104,7 +104,7 @@ static void take_replaced(cove_stream *stream, uint64_t cell, uint64_t number) {
 
 /* Whether this handle may keep a buffer in reserve: that saves the next write a step. One buffer at least stays for all others, so
  * that those who are idle keep nobody from writing. */
-static bool keeps_hand(const cove_stream *stream) {
+static inline bool keeps_hand(const cove_stream *stream) {
     return covei_load_relaxed(&stream->role) >= 2 || covei_load_relaxed(&stream->member.slot) + 1 < stream->shape.loans;
 }
 
@@ -135,21 +135,46 @@ static bool has_place(cove_stream *stream, uint64_t number, bool thorough) {
     return (int64_t)(number - w->slowest) < (int64_t)ring->cells;
 }
 
-/* PUBLISH 1 to 7. COVE_OK · COVE_ERR_FULL, quiet: buffer `b` is HELD as before · COVE_ERR_DAMAGED, quiet.
- * CRASH: killed before the swap of the cell: nothing happened, and the buffer is taken back. After it: the value is there; readers find
- * it through the cell, and confirming it is not needed. */
-static cove_result place(cove_stream *stream, uint32_t b, bool thorough, uint64_t *out_number) {
+/* What a place that was taken has replaced. */
+typedef struct placed {
+    uint64_t number, cell;
+    bool is_suspect; /* somebody may have pinned what was there, unseen by the swap */
+} placed;
+
+/* PUBLISH 4 and 5: the publication. False: another has changed the cell, which is in *cell now. */
+static inline bool swap_cell(cove_stream *stream, uint32_t b, uint64_t number, uint64_t *cell, bool *out_suspect) {
+    covei_ring *ring = &stream->ring;
+    covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_PLACED, number)); /* 4: before it can be in the cell */
+    if (is_plain(stream) && covei_likely(!covei_load_relaxed(&ring->shared->pinned))) {
+        /* The only writer, and nobody pins: nobody else changes cells. PAIR published
+         * A first pin may come just now: after the fence, either it is seen here, or its swap finds the cell changed. PAIR pinned */
+        covei_store_release(covei_ring_cell(ring, number), covei_cell_word(number, b));
+        covei_fence_light(); /* PAIR plain: before the look at who sleeps, too */
+        if (covei_unlikely(covei_load_relaxed(&ring->shared->pinned))) {
+            atomic_thread_fence(memory_order_seq_cst);
+            *out_suspect = true;
+        }
+        return true;
+    }
+    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b)); /* 5 */
+}
+
+/* PUBLISH 3: whether nobody can be waited for to read what would be overwritten, as far as is known. */
+static inline bool has_place_surely(const cove_stream *stream, uint64_t number) {
+    return covei_load_seqcst(&stream->ring.shared->epoch) == stream->writing.epoch && /* PAIR awaited */
+           (int64_t)(number - stream->writing.slowest) < (int64_t)stream->ring.cells;
+}
+
+/* Where others publish too, or are waited for. Results as of `place`. */
+static cove_result place_slowly(cove_stream *stream, uint32_t b, bool thorough, placed *out) {
     covei_writing *w = &stream->writing;
     covei_ring *ring = &stream->ring;
-    covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
-    uint64_t number = w->next, cell;
-    bool is_placed = false, is_suspect = false;
-    if (ring->keeps_times)
-        covei_store_relaxed(&buffer->time, covei_clock_ns());
+    uint64_t number = w->next;
+    bool is_placed = false;
     for (uint32_t rounds = 0;; rounds++) {
-        cell = covei_load_acquire(covei_ring_cell(ring, number)); /* 2. PAIR published */
+        uint64_t cell = covei_load_acquire(covei_ring_cell(ring, number)); /* 2. PAIR published */
         int64_t ahead = covei_cell_ahead(cell, number);
-        if (covei_unlikely(ahead != -(int64_t)ring->cells)) {
+        if (ahead != -(int64_t)ring->cells) {
             /* Others have published. Only by damage does it look so again and again. */
             if (rounds > ROUNDS_MAX) {
                 if (is_placed)
@@ -159,53 +184,62 @@ static cove_result place(cove_stream *stream, uint32_t b, bool thorough, uint64_
             number = ahead >= 0 && rounds < ring->cells ? number + (uint64_t)ahead + 1 : covei_ring_newest(ring, number);
             continue;
         }
-        /* 3: after the cell was read. Whoever needs what is in it has joined before it was placed, so we see it. PAIR awaited */
-        if (covei_unlikely(covei_load_seqcst(&ring->shared->epoch) != w->epoch || (int64_t)(number - w->slowest) >= (int64_t)ring->cells) &&
-            !has_place(stream, number, thorough)) {
+        /* 3: after the cell was read. Whoever needs what is in it has joined before it was placed, so we see it. */
+        if (!has_place_surely(stream, number) && !has_place(stream, number, thorough)) {
             if (is_placed)
                 covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_HELD, 0));
             w->next = number;
             return COVE_ERR_FULL;
         }
         is_placed = true;
-        covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_PLACED, number)); /* 4: before it can be in the cell */
-        if (is_plain(stream) && !covei_load_relaxed(&ring->shared->pinned)) {
-            /* The only writer, and nobody pins: nobody else changes cells. PAIR published
-             * A first pin may come just now: after the fence, either it is seen here, or its swap finds the cell changed. PAIR pinned */
-            covei_store_release(covei_ring_cell(ring, number), covei_cell_word(number, b));
-            covei_fence_light(); /* PAIR plain: before the look at who sleeps, too */
-            if (covei_unlikely(covei_load_relaxed(&ring->shared->pinned))) {
-                atomic_thread_fence(memory_order_seq_cst);
-                is_suspect = true;
-            }
-            break;
+        if (swap_cell(stream, b, number, &cell, &out->is_suspect)) {
+            out->number = number;
+            out->cell = cell;
+            return COVE_OK;
         }
-        if (covei_likely(covei_cas_seqcst(covei_ring_cell(ring, number), &cell, covei_cell_word(number, b)))) /* 5: the publication */
-            break;
     }
-    uint32_t replaced = covei_cell_buffer(cell), type = covei_load_relaxed(&buffer->link) & 0xff000000u;
+}
+
+/* PUBLISH 1 to 7. COVE_OK · COVE_ERR_FULL, quiet: buffer `b` is HELD as before · COVE_ERR_DAMAGED, quiet.
+ * CRASH: killed before the swap of the cell: nothing happened, and the buffer is taken back. After it: the value is there; readers find
+ * it through the cell, and confirming it is not needed. */
+static inline cove_result place(cove_stream *stream, uint32_t b, bool thorough) {
+    covei_writing *w = &stream->writing;
+    covei_ring *ring = &stream->ring;
+    covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
+    placed p = {w->next, covei_load_acquire(covei_ring_cell(ring, w->next)), false}; /* 1, 2. PAIR published */
+    if (ring->keeps_times)
+        covei_store_relaxed(&buffer->time, covei_clock_ns());
+    uint32_t type = covei_load_relaxed(&buffer->link) & 0xff000000u;
+    if (covei_unlikely(covei_cell_ahead(p.cell, p.number) != -(int64_t)ring->cells || !has_place_surely(stream, p.number) ||
+                       !swap_cell(stream, b, p.number, &p.cell, &p.is_suspect))) {
+        cove_result result = place_slowly(stream, b, thorough, &p);
+        if (result != COVE_OK)
+            return result;
+    }
+    uint64_t number = p.number;
+    uint32_t replaced = covei_cell_buffer(p.cell);
     covei_store_relaxed(&buffer->link, type | replaced); /* 6 */
     covei_store_release(&buffer->number, number);        /* PAIR confirmed */
     /* 7: where a reader's guess cannot have led it here, the tail must; and now and then, so that nobody has far to walk, and so that it is
      * never a whole round behind: a reader that was overtaken sees by the tail that its guess is worth nothing. */
-    if (!(w->last + 1 == number && w->promised == b) || !(~number & ring->mask & 7))
+    if (covei_unlikely(!(w->last + 1 == number && w->promised == b) || !(~number & ring->mask & 7)))
         covei_ring_raise_tail(ring, number + 1);
     w->last = number;
     w->promised = replaced;
     w->next = number + 1;
-    *out_number = number;
+    if (covei_likely(w->hand == COVEI_NO_BUFFER)) {
+        if (covei_unlikely(p.is_suspect || !keeps_hand(stream)))
+            w->scan = replaced < ring->buffer_count ? replaced : w->scan;
+        else
+            take_replaced(stream, p.cell, number);
+    }
     if (ring->cells > 2 * FETCH_AHEAD) { /* 8 */
         uint32_t soon = covei_cell_buffer(covei_load_relaxed(covei_ring_cell(ring, number + FETCH_AHEAD)));
         if (soon < ring->buffer_count) {
             __builtin_prefetch(covei_ring_buffer(ring, soon), 1);
             __builtin_prefetch((const char *)covei_ring_buffer(ring, soon) + 64, 1);
         }
-    }
-    if (w->hand == COVEI_NO_BUFFER) {
-        if (is_suspect || !keeps_hand(stream))
-            w->scan = replaced < ring->buffer_count ? replaced : w->scan;
-        else
-            take_replaced(stream, cell, number);
     }
     covei_tell(&stream->member, &ring->shared->change); /* after the swap, or as the barrier of who sleeps orders it. PAIR event */
     return COVE_OK;
@@ -215,11 +249,10 @@ static cove_result place(cove_stream *stream, uint32_t b, bool thorough, uint64_
 static cove_result publish(cove_stream *stream, uint32_t b, const char *step, cove_time_ns deadline_ns) {
     covei_sleeper sleeper = COVEI_SLEEPER(&stream->member, deadline_ns);
     covei_a32 *room = &stream->ring.shared->room;
-    uint64_t number;
     cove_result result;
     for (uint32_t armed = 0;;) {
         covei_local_enter(&stream->writing.lock);
-        result = place(stream, b, armed, &number);
+        result = place(stream, b, armed);
         covei_local_leave(&stream->writing.lock);
         if (covei_likely(result == COVE_OK)) {
             covei_sleeper_done(&sleeper);
@@ -307,7 +340,7 @@ static cove_result check_text(cove_stream *stream, cove_type type, const void *d
 }
 
 /* All that goes with a value, before it is published: who finds it unconfirmed reads it too. */
-static void describe(cove_stream *stream, uint32_t b, cove_type type, uint64_t length_bytes, uint64_t tag) {
+static inline void describe(cove_stream *stream, uint32_t b, cove_type type, uint64_t length_bytes, uint64_t tag) {
     covei_buffer_shm *buffer = covei_ring_buffer(&stream->ring, b);
     covei_store_relaxed(&buffer->tag, tag);
     covei_store_relaxed(&buffer->length, (uint32_t)length_bytes);
@@ -316,13 +349,16 @@ static void describe(cove_stream *stream, uint32_t b, cove_type type, uint64_t l
 
 /* ---- Public. */
 
-static cove_result write_value(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, uint64_t tag,
-                               cove_time_ns deadline_ns) {
+static cove_result write_slowly(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, uint64_t tag,
+                                cove_time_ns deadline_ns) {
     uint32_t b;
-    cove_result result;
+    cove_result result = covei_stream_enter(stream, true, "write");
+    if (covei_unlikely(result != COVE_OK))
+        return result;
     if (covei_unlikely(!data && size_bytes))
         return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "write", "the data is null");
-    if (covei_unlikely((result = check_type(stream, type, "write")) != COVE_OK || (result = check_size(stream, type, size_bytes, "write")) != COVE_OK ||
+    if (covei_unlikely((result = check_type(stream, type, "write")) != COVE_OK ||
+                       (result = check_size(stream, type, size_bytes, "write")) != COVE_OK ||
                        (result = check_text(stream, type, data, size_bytes, "write")) != COVE_OK ||
                        (result = get_buffer(stream, "write", deadline_ns, &b)) != COVE_OK))
         return result;
@@ -332,6 +368,33 @@ static cove_result write_value(cove_stream *stream, cove_type type, const void *
     if (covei_unlikely(result != COVE_OK))
         put_down(stream, b);
     return result;
+}
+
+/* Up to this size a value is filled and published under one hold of the handle's lock: the other threads of this handle wait that long. */
+#define SMALL_BYTES 4096
+
+/* The usual case in one go: a writer with a buffer in hand, a small value, room for it. Else all in order, from the start. */
+static inline cove_result write_value(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, uint64_t tag,
+                                      cove_time_ns deadline_ns) {
+    covei_writing *w = &stream->writing;
+    if (covei_likely(size_bytes <= SMALL_BYTES && size_bytes <= stream->shape.capacity_bytes && type == stream->shape.type &&
+                     !(size_bytes & stream->shape.odd_bits) && (data || !size_bytes) && covei_load_acquire(&stream->role))) { /* PAIR role */
+        cove_result result = COVE_ERR_FULL;
+        covei_local_enter(&w->lock);
+        uint32_t b = w->hand;
+        if (covei_likely(b != COVEI_NO_BUFFER)) {
+            w->hand = COVEI_NO_BUFFER;
+            covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);
+            describe(stream, b, type, size_bytes, tag);
+            result = place(stream, b, false);
+            if (covei_unlikely(result != COVE_OK))
+                w->hand = b;
+        }
+        covei_local_leave(&w->lock);
+        if (covei_likely(result == COVE_OK))
+            return COVE_OK;
+    }
+    return write_slowly(stream, type, data, size_bytes, tag, deadline_ns);
 }
 
 cove_result cove_stream_write(cove_stream *stream, const void *data, uint64_t size_bytes, uint64_t tag, cove_time_ns deadline_ns) {
@@ -344,8 +407,7 @@ cove_result cove_stream_write(cove_stream *stream, const void *data, uint64_t si
 
 cove_result cove_stream_write_as(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, uint64_t tag,
                                  cove_time_ns deadline_ns) {
-    cove_result result = covei_stream_enter(stream, true, "write");
-    return covei_unlikely(result != COVE_OK) ? result : write_value(stream, type, data, size_bytes, tag, deadline_ns);
+    return write_slowly(stream, type, data, size_bytes, tag, deadline_ns);
 }
 
 cove_result cove_stream_loan(cove_stream *stream, uint64_t size_bytes, cove_loan *out_loan, cove_time_ns deadline_ns) {

@@ -83,9 +83,9 @@ cove_result covei_sleep(covei_sleeper *sleeper, const covei_a32 *event, uint32_t
 
 cove_result covei_wait_failed(const covei_member *member, cove_result result, const char *step, const char *late) {
     if (result == COVE_ERR_TIMEOUT)
-        return covei_fail_quick(result, step, member->domain->path, member->name, late);
+        return covei_fail_quick(result, step, &member->about, late);
     if (result == COVE_ERR_INTERRUPTED)
-        return covei_fail_quick(result, step, member->domain->path, member->name, "the wait was interrupted");
+        return covei_fail_quick(result, step, &member->about, "the wait was interrupted");
     return result; /* told already */
 }
 

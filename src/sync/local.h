@@ -36,7 +36,8 @@ static inline void covei_local_enter(covei_local *local) {
     uint64_t me = covei_local_thread();
     if (covei_likely(covei_load_relaxed(&local->owner) == me)) {
         covei_store_relaxed(&local->inside, 1);
-        covei_fence_light();                                       /* PAIR local: announced before the owner is looked at again */
+        atomic_signal_fence(memory_order_seq_cst); /* PAIR local: announced before the owner is looked at again; an owner there is only
+                                                      where fences are light */
         if (covei_likely(covei_load_relaxed(&local->owner) == me)) /* no acquire: what the owner finds, the owner has left */
             return;
         covei_store_release(&local->inside, 0);
