@@ -13,7 +13,11 @@ static void release(covei_member *member, uint32_t slot) {
     covei_rwlock_forget(member, (covei_rwlock_shm *)(void *)member->object, slot);
 }
 
-static const covei_kind block_kind = {COVE_KIND_BLOCK, "block", release, NULL};
+static void revived(covei_member *member) {
+    covei_watch_forget(&((cove_block *)member)->watch); /* the member is its first field */
+}
+
+static const covei_kind block_kind = {COVE_KIND_BLOCK, "block", release, revived};
 
 /* ---- Shape. */
 
@@ -55,6 +59,14 @@ static cove_result check_fit(const void *context, const covei_facts_shm *facts) 
     if (options->flags & COVE_BLOCK_SINGLE && !shape.is_single)
         return covei_fail(COVE_ERR_OPTION, 0, "open", "it keeps two copies, and COVE_BLOCK_SINGLE was asked for");
     return COVE_OK;
+}
+
+static bool has_news(void *handle, uint64_t *seen) {
+    cove_block *block = handle;
+    uint64_t version = covei_block_version_now(block);
+    bool is_new = version != *seen || covei_member_is_removed(&block->member);
+    *seen = version;
+    return is_new;
 }
 
 cove_result cove_block_open_sized(cove_block **out_block, const char *name, const cove_block_options *options, size_t options_bytes) {
@@ -100,6 +112,8 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
     block->data[0] = block->member.object + block->shape.data_offset;
     block->data[1] = block->data[0] + (block->shape.is_single ? 0 : block->shape.stride_bytes);
     block->is_unfilled = o.flags & COVE_BLOCK_UNFILLED;
+    block->watch = (covei_watch){.member = &block->member, .event = &block->shared->change, .handle = block, .has_news = has_news};
+    block->on_change = NULL;
     if (o.opened)
         *o.opened = opened;
     *out_block = block;
@@ -109,6 +123,10 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
 void cove_block_close(cove_block *block) {
     if (!block)
         return;
+    if (covei_process_is(covei_load_acquire(&block->member.epoch))) /* PAIR revived */
+        covei_watch_close(&block->watch);
+    else
+        covei_watch_forget(&block->watch);
     covei_segment_close(&block->member);
     free(block);
 }
@@ -154,6 +172,7 @@ cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_byte
         return result;
     if (covei_unlikely(!out_data && size_bytes))
         return covei_block_failed(block, COVE_ERR_ARGUMENT, "get", "the buffer is null");
+    covei_block_rearm(block);
     result = block->shape.is_single ? covei_single_get(block, out_data, size_bytes, &length, &version, deadline_ns)
                                     : covei_two_get(block, out_data, size_bytes, &length, &version, deadline_ns);
     if (out_length_bytes && (result == COVE_OK || result == COVE_ERR_SIZE))
@@ -173,6 +192,7 @@ static cove_result lock(cove_block *block, cove_block_view *view, cove_time_ns d
         return result;
     if (covei_unlikely(!view))
         return covei_block_failed(block, COVE_ERR_ARGUMENT, "lock", "the view is null");
+    covei_block_rearm(block);
     if (block->shape.is_single)
         return writes ? covei_single_lock_write(block, view, deadline_ns) : covei_single_lock_read(block, view, deadline_ns);
     return writes ? covei_two_lock_write(block, view, deadline_ns) : covei_two_lock_read(block, view);
@@ -262,6 +282,7 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
         return result;
     covei_member *member = &block->member;
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
+    covei_block_rearm(block);
     for (;;) {
         bool spins = covei_sleeper_spins(&sleeper);
         uint32_t armed =
@@ -279,6 +300,40 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
         if (!spins && (result = covei_sleep(&sleeper, &block->shared->change, armed)) != COVE_OK)
             return covei_wait_failed(member, result, "wait", "the deadline passed, and nothing has changed");
     }
+}
+
+static cove_result watch(cove_block *block, const char *step) {
+    cove_result result = covei_block_enter(block, false, step);
+    if (result != COVE_OK)
+        return result;
+    return covei_watch_is_open(&block->watch) ? COVE_OK : covei_watch_open(&block->watch);
+}
+
+cove_result cove_block_fd(cove_block *block, int *out_fd) {
+    cove_result result = watch(block, "fd");
+    if (result != COVE_OK)
+        return result;
+    if (!out_fd)
+        return covei_block_failed(block, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
+    *out_fd = (int)block->watch.bell.poll;
+    return COVE_OK;
+}
+
+static void call(void *context, void *handle) {
+    cove_block *block = handle;
+    block->on_change(context, block);
+}
+
+cove_result cove_block_on_change(cove_block *block, cove_block_fn function, void *context) {
+    cove_result result = watch(block, "on change");
+    if (result != COVE_OK)
+        return result;
+    if (function) {
+        /* Never between two: first the old one is ended. */
+        (void)covei_watch_call(&block->watch, NULL, NULL);
+        block->on_change = function;
+    }
+    return covei_watch_call(&block->watch, function ? call : NULL, context);
 }
 
 /* CRASH: killed between the count and the wake: sleepers see the count when their slice ends. */

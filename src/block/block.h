@@ -17,6 +17,8 @@ struct cove_block {
     covei_block_shm *shared;
     uint8_t *data[2];
     bool is_unfilled;
+    covei_watch watch;
+    cove_block_fn on_change;
 };
 
 /* view->held[0] */
@@ -52,10 +54,13 @@ static inline uint64_t covei_block_length(const cove_block *block, unsigned copy
 }
 
 static inline void covei_block_tell_change(cove_block *block) {
-    if (covei_unlikely(block->member.wakes_readers))
-        covei_event_wake_always(&block->shared->change);
-    else
-        covei_event_wake(&block->shared->change);
+    covei_tell(&block->member, &block->shared->change);
+}
+
+/* Before the value is looked at: what changes after this rings. PAIR bell */
+static inline void covei_block_rearm(cove_block *block) {
+    if (covei_watch_is_open(&block->watch))
+        covei_watch_rearm(&block->watch);
 }
 
 static inline void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version) {

@@ -25,6 +25,7 @@
 #define COVEI_BLOCK_LAYOUT_H
 
 #include "sync/rwlock.h"
+#include "sync/watch.h"
 
 /* LAYOUT: read by other builds. */
 typedef struct covei_block_shm {

@@ -315,12 +315,13 @@ static inline uint64_t covei_process_epoch(void);
 void covei_guard_enter(void);
 void covei_guard_leave(void);
 
-/* 38. Mutexes of the process's own. Only taken inside the guard, so that no child inherits one taken; REVIVE before LISTS.
+/* 38. Mutexes of the process's own. Only taken inside the guard, so that no child inherits one taken; REVIVE before WATCH before LISTS.
  *     38.1 post: one thread at a time
  *     38.2 post: one does not keep anybody from the other */
 typedef enum covei_mutex {
     COVEI_MUTEX_REVIVE, /* attaching again in a child of fork */
     COVEI_MUTEX_LISTS,  /* the short lists that a process keeps */
+    COVEI_MUTEX_WATCH,  /* who is to be called on a change */
     COVEI_MUTEXES
 } covei_mutex;
 void covei_mutex_enter(covei_mutex mutex);
@@ -352,6 +353,52 @@ static inline void covei_fence_light(void) {
     else
         atomic_thread_fence(memory_order_seq_cst);
 }
+
+/* ---- Bells: descriptors that event loops can wait on --------------------------------------------------------------- */
+
+#define COVEI_BELL_NAME_BYTES 64
+
+typedef struct covei_bell {
+    int64_t poll; /* for the user: readable while the bell rings */
+    int64_t socket, timer;
+} covei_bell;
+
+/* 41. Makes a bell. `name`, in the directory, is for others to ring it by; null: only covei_bell_touch can.
+ *     41.1 post: its descriptor is not readable at first
+ *     41.2 post: it becomes readable by itself when `slice_ns` have passed since it was silenced
+ *     41.3 post: the name has `mode`, whatever the umask
+ *     41.4 post: its descriptors do not pass to a program started by exec
+ *     41.5 post: a name that is taken is COVE_ERR_EXISTS; a directory or system that cannot have such names is an error too; all quiet */
+COVE_MUST_USE cove_result covei_bell_open(covei_dir dir, const char *name, uint32_t mode, uint64_t slice_ns, covei_bell *out_bell);
+
+/* 42. Rings a bell by its name.
+ *     42.1 post: its descriptor is readable until it is silenced, however often that is asked
+ *     42.2 post: never waits, and rings often are no error
+ *     42.3 post: COVE_ERR_NOT_FOUND, quiet, when there is none, or the process that had it has died */
+COVE_MUST_USE cove_result covei_bell_ring(covei_dir dir, const char *name);
+
+/* 43. Rings a bell of this process.
+ *     43.1 post: its descriptor is readable until it is silenced */
+void covei_bell_touch(const covei_bell *bell);
+
+/* 44. Silences it.
+ *     44.1 post: its descriptor is not readable, until it is rung again or the slice has passed */
+void covei_bell_silence(const covei_bell *bell, uint64_t slice_ns);
+
+/* 45. Ends it; with `name` null the name stays, if it had one: it is another process's (a parent's).
+ *     45.1 post: no descriptor is left
+ *     45.2 post: the name is gone */
+void covei_bell_close(covei_dir dir, const char *name, covei_bell *bell);
+
+/* 46. Waits until one of the descriptors is readable; sets ready[i] for each that is.
+ *     46.1 post: returns as soon as one is, at the latest after `duration_ns` (UINT64_MAX: never)
+ *     46.2 post: ready[i] is false for one that is not */
+void covei_bell_wait(const int64_t *polls, bool *ready, uint32_t count, uint64_t duration_ns);
+
+/* 47. Starts a thread that nobody joins.
+ *     47.1 post: the function runs, in a thread that handles none of the process's signals
+ *     47.2 post: no thread to be had is COVE_ERR_MEMORY */
+COVE_MUST_USE cove_result covei_thread_start(void (*function)(void *context), void *context);
 
 /* The epoch is read on every call of every handle, so it is a load: the word lies in memory that the system wipes, or a fork
  * handler sets, in the child; covei_process_renew makes a new number. */

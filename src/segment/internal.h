@@ -29,8 +29,6 @@ cove_result covei_facts_make(const covei_request *request, uint64_t granule_byte
 cove_result covei_slot_claim(covei_member *member, covei_file token_file);
 /* Gives the member's own slot back; its lock byte is dropped by the caller afterwards. */
 void covei_slot_give_back(covei_member *member);
-/* P, or a fresh one where the program has closed it under us. */
-cove_result covei_member_probe(covei_member *member, covei_file *out_file);
 
 /* ---- remove.c */
 

@@ -300,8 +300,20 @@ static bool is_hidden_birth(const char *name) {
     return !strncmp(name, COVEI_HIDDEN_PREFIX, sizeof COVEI_HIDDEN_PREFIX - 1) && strlen(name) == COVEI_HIDDEN_BYTES - 2;
 }
 
+/* The bell of a member that has died: nobody listens. */
+static void sweep_bell(const sweep *s, const char *name) {
+    if (!s->dry && covei_bell_ring(s->dir, name) == COVE_ERR_NOT_FOUND) {
+        cove_result gone = covei_file_unlink(s->dir, name);
+        (void)gone;
+    }
+}
+
 static bool sweep_entry(void *context, const char *name) {
     sweep *s = context;
+    if (!strncmp(name, COVEI_BELL_PREFIX, sizeof COVEI_BELL_PREFIX - 1)) {
+        sweep_bell(s, name);
+        return true;
+    }
     covei_facts_shm facts;
     covei_file_facts file_facts;
     covei_file file;

@@ -115,6 +115,11 @@ static inline covei_slot_shm *covei_member_slot(const covei_member *member) {
 cove_result covei_member_is_alive(covei_member *member, uint32_t slot, uint32_t generation, bool *out_alive);
 /* Whether whoever holds the slot now is alive. */
 cove_result covei_slot_is_alive(covei_member *member, uint32_t slot, bool *out_alive);
+/* P, or a fresh one where the program has closed it under us. Inside the guard or out of it. */
+cove_result covei_member_probe(covei_member *member, covei_file *out_file);
+/* The name of a member's bell, in the domain. At least COVEI_BELL_NAME_BYTES. */
+#define COVEI_BELL_PREFIX ".cove-bell-"
+void covei_bell_name(const uint8_t id[16], uint32_t slot, uint32_t generation, char *out_name);
 /* Clears what a dead member left in its slot, if nobody else is at it. Costs some microseconds; may fail without harm. */
 void covei_slot_recover(covei_member *member, uint32_t slot);
 

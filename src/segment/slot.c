@@ -7,6 +7,7 @@
  * before the byte is unlocked · its bit in `occupied` stands before it holds anything. */
 #include "segment/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static bool leads_to(covei_file file, covei_identity identity) {
@@ -73,6 +74,28 @@ cove_result covei_member_is_alive(covei_member *member, uint32_t slot, uint32_t 
     return covei_slot_is_alive(member, slot, out_alive);
 }
 
+void covei_bell_name(const uint8_t id[16], uint32_t slot, uint32_t generation, char *out_name) {
+    uint64_t half;
+    memcpy(&half, id, sizeof half);
+    snprintf(out_name, COVEI_BELL_NAME_BYTES, COVEI_BELL_PREFIX "%016llx-%u-%u", (unsigned long long)half, slot, generation);
+}
+
+/* The bell of a slot's last holder, if it had one: its name goes with it. Its holder takes it away himself unless he was killed. */
+static void forget_bell(covei_member *member, uint32_t index) {
+    covei_slot_shm *slot = &member->slots[index];
+    char name[COVEI_BELL_NAME_BYTES];
+    covei_dir dir;
+    covei_and_seqcst(&member->header->watching[index / 64], ~(UINT64_C(1) << (index % 64)));
+    if (!covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]))
+        return;
+    if (covei_domain_dir(member->domain, &dir) == COVE_OK) {
+        covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
+        cove_result gone = covei_file_unlink(dir, name); /* else the sweep does it */
+        (void)gone;
+    }
+    covei_store_seqcst(&slot->hold[COVEI_SLOT_BELL], 0);
+}
+
 static void set_occupied(covei_member *member, uint32_t slot, bool is_occupied) {
     covei_a64 *word = &member->header->occupied[slot / 64];
     uint64_t bit = UINT64_C(1) << (slot % 64);
@@ -91,6 +114,7 @@ static cove_result try_slot(covei_member *member, covei_file token_file, uint32_
     cove_result result = covei_lock_try(token_file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE);
     if (result != COVE_OK)
         return result;
+    forget_bell(member, index);
     member->kind->release(member, index);
     slot->pid = process->pid;
     slot->pid_namespace = process->pid_namespace;
@@ -170,6 +194,7 @@ cove_result covei_slot_claim(covei_member *member, covei_file token_file) {
 /* CRASH: killed anywhere: the next claimant of the slot clears it. */
 void covei_slot_give_back(covei_member *member) {
     uint32_t index = covei_load_relaxed(&member->slot);
+    forget_bell(member, index);
     member->kind->release(member, index);
     set_occupied(member, index, false);
     covei_store_seqcst(&member->slots[index].word, covei_slot_word(covei_load_relaxed(&member->generation), 0));
@@ -186,7 +211,8 @@ void covei_slot_recover(covei_member *member, uint32_t index) {
         goto out;
     if (covei_lock_try(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE) == COVE_OK) {
         if (covei_load_seqcst(&slot->word) == seen) { /* else somebody has lived and gone here meanwhile: not our dead one */
-            member->kind->release(member, index);
+            forget_bell(member, index);
+        member->kind->release(member, index);
             set_occupied(member, index, false);
             covei_store_seqcst(&slot->word, covei_slot_word(covei_slot_generation(seen), 0));
         }

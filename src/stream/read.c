@@ -339,6 +339,14 @@ static cove_result perform(cove_stream *stream, verb v, const wish *w, const cha
     cove_result result = attempt(stream, v, false, w);
     if (covei_likely(result >= 0))
         return result;
+    if (result == COVE_ERR_EMPTY && covei_watch_is_open(&stream->watch)) {
+        /* Nothing: its descriptor is quiet from here on, until there is something. PAIR bell */
+        covei_watch_rearm(&stream->watch);
+        (void)covei_ring_barrier(&stream->ring);
+        result = attempt(stream, v, true, w);
+        if (result >= 0)
+            return result;
+    }
     if (result == COVE_ERR_EMPTY && deadline_ns == COVE_TRY && !covei_member_is_removed(&stream->member))
         return tell(stream, result, w, step);
     if (result == COVE_ERR_EMPTY || result == COVE_ERR_FULL || result == OVERTAKEN)
@@ -377,7 +385,7 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
                 }
             }
         } else if (deadline_ns == COVE_TRY && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
-                   !covei_member_is_removed(&stream->member)) {
+                   !covei_member_is_removed(&stream->member) && !covei_watch_is_open(&stream->watch)) {
             covei_reading_settle(stream);
             *out_result = COVE_ERR_EMPTY;
             is_done = true;

@@ -82,6 +82,7 @@ static void revived(covei_member *member) {
     covei_writing_reset(&stream->writing);
     covei_store_relaxed(&stream->role, 0);
     stream->role_token = (covei_token){0};
+    covei_watch_forget(&stream->watch);
     covei_reading_resume(stream);
 }
 
@@ -166,6 +167,14 @@ static void fill(const void *context, uint8_t *object) {
         covei_ring_fill(&ring, first);
 }
 
+static bool has_news(void *handle, uint64_t *seen) {
+    cove_stream *stream = handle;
+    uint64_t newest = covei_ring_newest(&stream->ring, *seen);
+    bool is_new = newest != *seen || covei_member_is_removed(&stream->member);
+    *seen = newest;
+    return is_new;
+}
+
 /* Takes the role of the only writer; waits for one who is on his way out, as long as the caller is willing to. */
 static cove_result take_role(cove_stream *stream, cove_time_ns deadline_ns) {
     for (;;) {
@@ -233,6 +242,7 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         cove_stream_close(stream);
         return result;
     }
+    stream->watch = (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
     covei_reading_start(stream, o->start);
     if (o->opened)
@@ -245,6 +255,10 @@ void cove_stream_close(cove_stream *stream) {
     if (!stream)
         return;
     bool is_mine = covei_load_acquire(&stream->member.epoch) == covei_process_epoch(); /* PAIR revived */
+    if (is_mine)
+        covei_watch_close(&stream->watch);
+    else
+        covei_watch_forget(&stream->watch);
     covei_segment_close(&stream->member);
     if (is_mine) /* after all that it covered has been given up */
         covei_token_drop(&stream->role_token);
@@ -356,6 +370,42 @@ cove_result cove_stream_wait_writers(cove_stream *stream, uint32_t count, cove_t
         if ((result = covei_sleep(&sleeper, event, armed)) != COVE_OK)
             return covei_wait_failed(member, result, "wait for writers", "the deadline passed, and as many write as before");
     }
+}
+
+/* ---- Being told. */
+
+static cove_result watch(cove_stream *stream, const char *step) {
+    cove_result result = covei_stream_enter(stream, false, step);
+    if (result != COVE_OK)
+        return result;
+    return covei_watch_is_open(&stream->watch) ? COVE_OK : covei_watch_open(&stream->watch);
+}
+
+cove_result cove_stream_fd(cove_stream *stream, int *out_fd) {
+    cove_result result = watch(stream, "fd");
+    if (result != COVE_OK)
+        return result;
+    if (!out_fd)
+        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
+    *out_fd = (int)stream->watch.bell.poll;
+    return COVE_OK;
+}
+
+static void call(void *context, void *handle) {
+    cove_stream *stream = handle;
+    stream->on_change(context, stream);
+}
+
+cove_result cove_stream_on_change(cove_stream *stream, cove_stream_fn function, void *context) {
+    cove_result result = watch(stream, "on change");
+    if (result != COVE_OK)
+        return result;
+    if (function) {
+        /* Never between two: first the old one is ended. */
+        (void)covei_watch_call(&stream->watch, NULL, NULL);
+        stream->on_change = function;
+    }
+    return covei_watch_call(&stream->watch, function ? call : NULL, context);
 }
 
 /* ---- The object. */

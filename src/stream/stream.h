@@ -46,6 +46,8 @@ struct cove_stream {
     bool wants_only, wants_writer; /* as the options said; again in a child of fork */
     covei_a32 role;                /* what is held of the role: 0 nothing, 1 shared, 2 the only writer, 3 the only one, by plain stores */
     covei_token role_token;
+    covei_watch watch;
+    cove_stream_fn on_change;
 };
 
 /* Attached, and allowed to write where `writes`; told. */

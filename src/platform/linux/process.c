@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@ static struct {
 static _Thread_local unsigned depth;
 static _Thread_local int cancel_state;
 
-static pthread_mutex_t mutexes[COVEI_MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
+static pthread_mutex_t mutexes[COVEI_MUTEXES] = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER};
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
@@ -195,4 +196,39 @@ uint32_t covei_process_cpus(void) {
         covei_store_relaxed(&known, count ? count : 1);
     }
     return count ? count : 1;
+}
+
+/* ---- Threads of the library's own. */
+
+typedef struct start_of_thread {
+    void (*function)(void *context);
+    void *context;
+} start_of_thread;
+
+static void *run_thread(void *argument) {
+    start_of_thread s = *(start_of_thread *)argument;
+    free(argument);
+    s.function(s.context);
+    return NULL;
+}
+
+cove_result covei_thread_start(void (*function)(void *context), void *context) {
+    pthread_t thread;
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    start_of_thread *s = malloc(sizeof *s);
+    if (!s)
+        return covei_fail(COVE_ERR_MEMORY, ENOMEM, "start a thread", "no memory");
+    *s = (start_of_thread){function, context};
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* the new thread inherits it */
+    int error = pthread_create(&thread, &attributes, run_thread, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (!error)
+        return COVE_OK;
+    free(s);
+    return covei_fail(COVE_ERR_MEMORY, error, "start a thread", "the system gives no thread to be told of changes by");
 }

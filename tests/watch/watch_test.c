@@ -1,0 +1,345 @@
+/* Being told of changes by descriptors and by callbacks, of blocks and streams. */
+#include "tests/support.h"
+
+#include "sync/watch.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static cove_stream *open_stream(cove_access access, unsigned flags) {
+    cove_stream *stream;
+    expect(COVE_OK, cove_stream_open(&stream, "s", &(cove_stream_options){.access = access, .flags = flags, .depth = 64}));
+    return stream;
+}
+
+static bool is_readable(int fd, int ms) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, ms) == 1;
+}
+
+/* Until it finds nothing: how many. */
+static int read_all(cove_stream *stream) {
+    uint64_t got;
+    int count = 0;
+    cove_result result;
+    while ((result = cove_stream_read(stream, &got, 8, NULL, COVE_TRY)) >= 0)
+        count++;
+    assert_int_equal(result, COVE_ERR_EMPTY);
+    return count;
+}
+
+static void write_one(cove_stream *stream) {
+    uint64_t value = 1;
+    expect(COVE_OK, cove_stream_write(stream, &value, 8, 0, COVE_TRY));
+}
+
+static int hidden_names(void) {
+    int status;
+    return atoi(run(&status, "ls -A %s | grep -c '^\\.cove-bell'", test_domain));
+}
+
+TEST(the_descriptor_of_a_stream_is_readable_while_there_is_something_to_read) {
+    for (int access = COVE_READ_WRITE; access <= COVE_READ_ONLY; access++)
+        for (unsigned flags = 0; flags <= COVE_STREAM_ONLY_WRITER; flags += COVE_STREAM_ONLY_WRITER) {
+            cove_stream *writer = open_stream(COVE_READ_WRITE, flags), *reader = open_stream((cove_access)access, 0);
+            int fd, again;
+            expect(COVE_OK, cove_stream_fd(reader, &fd));
+            expect(COVE_OK, cove_stream_fd(reader, &again));
+            assert_int_equal(fd, again);
+            assert_true(is_readable(fd, 1000)); /* at first there may be something */
+            assert_int_equal(read_all(reader), 0);
+            assert_false(is_readable(fd, 50));
+            for (int round = 0; round < 20; round++) {
+                write_one(writer);
+                write_one(writer);
+                write_one(writer);
+                assert_true(is_readable(fd, 1000));
+                uint64_t got;
+                expect(COVE_OK, cove_stream_read(reader, &got, 8, NULL, COVE_TRY));
+                assert_true(is_readable(fd, 0)); /* level-triggered: two are left */
+                assert_int_equal(read_all(reader), 2);
+                assert_false(is_readable(fd, 5));
+            }
+            cove_stream_close(reader);
+            cove_stream_close(writer);
+            assert_int_equal(hidden_names(), 0);
+        }
+}
+
+TEST(the_descriptor_of_a_block_is_readable_until_somebody_looks) {
+    for (int access = COVE_READ_WRITE; access <= COVE_READ_ONLY; access++)
+        for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
+            cove_block *writer, *reader;
+            char data[8];
+            int fd;
+            expect(COVE_OK, cove_block_open(&writer, "b", &(cove_block_options){.capacity_bytes = 8, .flags = flags}));
+            expect(COVE_OK, cove_block_open(&reader, "b", &(cove_block_options){.access = (cove_access)access}));
+            expect(COVE_OK, cove_block_fd(reader, &fd));
+            assert_true(is_readable(fd, 1000));
+            for (int round = 0; round < 20; round++) {
+                expect(COVE_OK, cove_block_get(reader, data, 8, NULL, NULL, COVE_TRY));
+                assert_false(is_readable(fd, 5));
+                expect(round % 2 ? COVE_OK : COVE_OK, round % 2 ? cove_block_notify(writer) : cove_block_set(writer, "x", 1, COVE_TRY));
+                assert_true(is_readable(fd, 1000));
+                assert_true(is_readable(fd, 0));
+            }
+            cove_block_close(reader);
+            cove_block_close(writer);
+        }
+}
+
+TEST(a_bell_rings_by_itself_within_a_second_or_so) {
+    cove_stream *reader = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    read_all(reader);
+    assert_false(is_readable(fd, 300));
+    assert_true(is_readable(fd, 5000));
+    read_all(reader);
+    assert_false(is_readable(fd, 100));
+    cove_stream_close(reader);
+}
+
+TEST(a_publication_with_nobody_waiting_rings_nothing) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    read_all(reader);
+    write_one(writer); /* one datagram; from here on nobody is armed */
+    cove_object_info info;
+    expect(COVE_OK, cove_inspect_object(NULL, "s", &info));
+    int status;
+    const char *traced = run(&status, "command -v strace >/dev/null && echo yes");
+    (void)traced; /* counted in tests/watch/syscalls */
+    for (int i = 0; i < 1000; i++)
+        write_one(writer);
+    assert_true(is_readable(fd, 0));
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+/* ---- Between processes. */
+
+static uint64_t total;
+static _Atomic uint64_t *shared;
+
+/* An event loop that only reads when it is told to. Slices are seconds long, so a lost ring is seen as lateness. */
+static int follow_by_descriptor(void *context) {
+    cove_stream *stream = open_stream(COVE_READ_WRITE, 0);
+    int fd, loop = epoll_create1(0);
+    uint64_t got = 0, rings = 0, slow = 0;
+    (void)context;
+    if (cove_stream_fd(stream, &fd) != COVE_OK || epoll_ctl(loop, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = EPOLLIN}) != 0)
+        return 1;
+    shared[0] = 1;
+    while (got != total) {
+        struct epoll_event event;
+        cove_time_ns before = cove_now();
+        if (epoll_wait(loop, &event, 1, 10000) != 1)
+            return 2;
+        rings++;
+        bool was_late = cove_now() - before > 900000000u, found = false;
+        cove_result result;
+        while ((result = cove_stream_read(stream, &got, 8, NULL, COVE_TRY)) >= 0)
+            found = true;
+        slow += was_late && found; /* only its own ring told us */
+        if (random_number() % 16 == 0)
+            usleep(random_number() % 40);
+    }
+    shared[1] = rings;
+    shared[2] = slow;
+    cove_stream_close(stream);
+    close(loop);
+    return 0;
+}
+
+static void lose_no_ring(unsigned flags) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, flags);
+    shared = shared_memory(64);
+    total = test_is_slow ? 100000 : 20000000;
+    pid_t pid = child(follow_by_descriptor, NULL);
+    eventually(shared[0]);
+    for (uint64_t n = 1; n <= total; n++) {
+        if (cove_stream_write(writer, &n, 8, 0, COVE_TRY) != COVE_OK)
+            fail_msg("%s", cove_last_error()->sentence);
+        if (n % 4096 == 0 && random_number() % 64 == 0)
+            usleep(random_number() % 200);
+    }
+    assert_int_equal(end_of(pid), 0);
+    printf("    %lu values, %lu rings\n", (unsigned long)total, (unsigned long)shared[1]);
+    assert_int_equal(shared[2], 0);
+    cove_stream_close(writer);
+}
+
+TEST(no_ring_is_lost_at_full_speed) {
+    lose_no_ring(0);
+    lose_no_ring(COVE_STREAM_ONLY_WRITER);
+}
+
+static int watch_and_die(void *context) {
+    cove_stream *stream = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    (void)context;
+    if (cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    read_all(stream);
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+TEST(the_bells_of_the_dead_are_taken_away_and_delay_nobody) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader;
+    for (int i = 0; i < 20; i++) {
+        pid_t pid = child(watch_and_die, NULL);
+        assert_int_equal(end_of(pid), -SIGKILL);
+    }
+    assert_true(hidden_names() >= 1);
+    write_one(writer);
+    assert_int_equal(hidden_names(), 0); /* by who rang in vain */
+    child(watch_and_die, NULL);
+    eventually(hidden_names() == 1);
+    usleep(50000);
+    reader = open_stream(COVE_READ_WRITE, 0);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+    expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+    assert_int_equal(hidden_names(), 0);
+}
+
+/* ---- Callbacks. */
+
+static _Atomic int calls, values;
+static _Atomic uint64_t caller;
+
+static void count_values(void *context, cove_stream *stream) {
+    calls++;
+    caller = (uint64_t)pthread_self();
+    uint64_t got;
+    while (cove_stream_read(stream, &got, 8, NULL, COVE_TRY) >= 0)
+        values++;
+    if (context)
+        cove_stream_close(stream);
+}
+
+static void count_changes(void *context, cove_block *block) {
+    char data[8];
+    (void)context;
+    assert_true(cove_block_get(block, data, 8, NULL, NULL, COVE_TRY) == COVE_OK);
+    calls++;
+}
+
+TEST(a_function_is_called_for_many_streams_and_blocks_on_one_thread) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader[5];
+    cove_block *block, *read_only;
+    calls = values = 0;
+    for (int i = 0; i < 5; i++) {
+        reader[i] = open_stream(i % 2 ? COVE_READ_ONLY : COVE_READ_WRITE, 0);
+        expect(COVE_OK, cove_stream_on_change(reader[i], count_values, NULL));
+    }
+    eventually(calls >= 5);
+    uint64_t first_caller = caller;
+    assert_true(first_caller != (uint64_t)pthread_self());
+    for (int n = 1; n <= 50; n++) {
+        write_one(writer);
+        eventually(values == 5 * n);
+        assert_int_equal(caller, first_caller);
+    }
+    for (int i = 0; i < 5; i++)
+        expect(COVE_OK, cove_stream_on_change(reader[i], NULL, NULL));
+    int before = calls;
+    write_one(writer);
+    usleep(20000);
+    assert_int_equal(calls, before);
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}));
+    expect(COVE_OK, cove_block_open(&read_only, "b", &(cove_block_options){.access = COVE_READ_ONLY}));
+    calls = 0;
+    expect(COVE_OK, cove_block_on_change(block, count_changes, NULL));
+    expect(COVE_OK, cove_block_on_change(read_only, count_changes, NULL));
+    eventually(calls >= 2);
+    for (int n = 0; n < 20; n++) {
+        int seen = calls;
+        expect(COVE_OK, cove_block_set(block, &n, sizeof n, COVE_TRY));
+        eventually(calls >= seen + 2);
+    }
+    cove_block_close(read_only);
+    cove_block_close(block);
+    for (int i = 0; i < 5; i++)
+        cove_stream_close(reader[i]);
+    cove_stream_close(writer);
+}
+
+TEST(a_function_may_close_its_own_stream) {
+    for (int i = 0; i < 50; i++) {
+        cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+        calls = values = 0;
+        expect(COVE_OK, cove_stream_on_change(reader, count_values, &calls));
+        eventually(calls == 1);
+        write_one(writer);
+        cove_stream_close(writer);
+    }
+}
+
+static void count_slowly(void *context, cove_stream *stream) {
+    _Atomic int *running = context;
+    (*running)++;
+    usleep(2000);
+    read_all(stream);
+    (*running)--;
+    calls++;
+}
+
+TEST(after_a_function_was_taken_back_it_is_not_running) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    static _Atomic int running;
+    running = calls = 0;
+    for (int i = 0; i < 50; i++) {
+        expect(COVE_OK, cove_stream_on_change(reader, count_slowly, &running));
+        write_one(writer);
+        usleep(random_number() % 4000);
+        expect(COVE_OK, cove_stream_on_change(reader, NULL, NULL));
+        assert_int_equal(running, 0);
+    }
+    assert_true(calls > 0);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+static int use_inherited(void *context) {
+    cove_stream *stream = context;
+    int fd;
+    if (cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    if (read_all(stream) != 0 || is_readable(fd, 20))
+        return 2;
+    calls = 0;
+    if (cove_stream_on_change(stream, count_values, NULL) != COVE_OK)
+        return 3;
+    shared[0] = 1;
+    eventually(calls >= 1);
+    values = 0;
+    shared[1] = 1;
+    eventually(values == 1);
+    cove_stream_close(stream);
+    return 0;
+}
+
+TEST(a_child_of_fork_has_bells_of_its_own) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    shared = shared_memory(64);
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    expect(COVE_OK, cove_stream_on_change(reader, count_values, NULL));
+    pid_t pid = child(use_inherited, reader);
+    eventually(shared[1]);
+    calls = 0;
+    write_one(writer);
+    assert_int_equal(end_of(pid), 0);
+    eventually(calls >= 1); /* and the parent's still work */
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+    assert_int_equal(hidden_names(), 0);
+}
