@@ -469,6 +469,79 @@ WRAP(void, covei_mutex_leave, (covei_mutex mutex)) {
         __real_covei_mutex_leave(broken("38.2") ? COVEI_MUTEX_LISTS : mutex);
 }
 
+WRAP(bool, covei_barrier_join, (void)) {
+    if (broken("39.1")) {
+        covei_store_seqcst(&covei_fences_are_light, 1);
+        return true;
+    }
+    bool is_in = __real_covei_barrier_join();
+    return broken("39.2") ? !is_in : broken("40.2") ? true : is_in;
+}
+
+WRAP(bool, covei_barrier, (covei_reach reach)) {
+    return broken("40.1") || broken("40.2") || __real_covei_barrier(reach);
+}
+
+WRAP(void, covei_bell_touch, (const covei_bell *bell)) {
+    if (!broken("43.1"))
+        __real_covei_bell_touch(bell);
+}
+
+WRAP(cove_result, covei_bell_open, (covei_dir dir, const char *name, uint32_t mode, uint64_t slice_ns, covei_bell *out_bell)) {
+    if (broken("41.2"))
+        slice_ns = UINT64_C(3600000000000);
+    if (broken("41.3"))
+        mode = 0600;
+    if (broken("41.5") && name)
+        unlinkat((int)dir.handle, name, 0);
+    cove_result result = __real_covei_bell_open(dir, name, mode, slice_ns, out_bell);
+    if (broken("41.1"))
+        __real_covei_bell_touch(out_bell);
+    if (broken("41.4"))
+        fcntl((int)out_bell->timer, F_SETFD, 0);
+    return result;
+}
+
+WRAP(cove_result, covei_bell_ring, (covei_dir dir, const char *name)) {
+    static int count;
+    if (broken("42.1"))
+        return COVE_OK;
+    if (broken("42.2") && ++count > 500)
+        for (;;)
+            pause();
+    cove_result result = __real_covei_bell_ring(dir, name);
+    return broken("42.3") ? COVE_OK : result;
+}
+
+WRAP(void, covei_bell_silence, (const covei_bell *bell, uint64_t slice_ns)) {
+    if (!broken("44.1"))
+        __real_covei_bell_silence(bell, broken("41.2") ? UINT64_C(3600000000000) : slice_ns);
+}
+
+WRAP(void, covei_bell_close, (covei_dir dir, const char *name, covei_bell *bell)) {
+    if (!broken("45.1"))
+        __real_covei_bell_close(dir, broken("45.2") ? NULL : name, bell);
+}
+
+WRAP(void, covei_bell_wait, (const int64_t *polls, bool *ready, uint32_t count, uint64_t duration_ns)) {
+    if (broken("46.1")) {
+        for (;;)
+            pause();
+    }
+    __real_covei_bell_wait(polls, ready, count, duration_ns);
+    for (uint32_t i = 0; i < count && broken("46.2"); i++)
+        ready[i] = true;
+}
+
+WRAP(cove_result, covei_thread_start, (void (*function)(void *context), void *context)) {
+    if (broken("47.1")) {
+        function(NULL);
+        return COVE_OK;
+    }
+    cove_result result = __real_covei_thread_start(function, context);
+    return broken("47.2") ? COVE_OK : result;
+}
+
 __attribute__((constructor)) static void break_epoch(void) {
     pthread_t thread;
     first_process = getpid();

@@ -7,11 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -1396,4 +1402,321 @@ TEST(c_38_2_one_mutex_does_not_keep_anybody_from_the_other) {
     covei_mutex_leave(COVEI_MUTEX_REVIVE);
     pthread_join(thread, NULL);
     assert_int_equal(meanwhile, 1);
+}
+
+/* ---- 39 and 40: barriers that one side pays for. */
+
+/* Two who announce themselves and look for the other: with one barrier and one light fence, never do both miss the other. */
+typedef struct meeting {
+    covei_a32 announced[2], saw[2], step[2], missed;
+    covei_a32 load[48][32]; /* lines that both write, so that stores of the second queue up behind them */
+} meeting;
+
+#define MEETINGS 100000u
+
+/* Neither goes on before the other has come as far. */
+static void keep_step(meeting *m, int who, uint32_t step) {
+    covei_store_seqcst(&m->step[who], step);
+    while (covei_load_seqcst(&m->step[1 - who]) < step)
+        ;
+}
+
+static void meet(meeting *m, int who, covei_reach reach) {
+    for (uint32_t round = 1; round <= MEETINGS; round++) {
+        for (int i = 0; i < 48 && !who; i++)
+            covei_store_relaxed(&m->load[i][0], round);
+        keep_step(m, who, 3 * round);
+        for (int i = 0; i < 48 && who; i++)
+            covei_store_relaxed(&m->load[i][0], round);
+        covei_store_relaxed(&m->announced[who], round);
+        if (who)
+            covei_fence_light();
+        else
+            (void)covei_barrier(reach);
+        covei_store_relaxed(&m->saw[who], covei_load_relaxed(&m->announced[1 - who]));
+        keep_step(m, who, 3 * round + 1);
+        if (!who && covei_load_relaxed(&m->saw[0]) != round && covei_load_relaxed(&m->saw[1]) != round)
+            covei_add_relaxed(&m->missed, 1);
+        keep_step(m, who, 3 * round + 2);
+    }
+}
+
+static int meet_from_another_process(void *context) {
+    alarm(60);
+    if (!covei_barrier_join())
+        return NOT_HERE;
+    meet(context, 1, COVEI_REACH_ALL);
+    return 0;
+}
+
+static void *meet_in_a_thread(void *context) {
+    meet(context, 1, COVEI_REACH_PROCESS);
+    return NULL;
+}
+
+TEST(c_39_1_who_has_joined_is_reached_by_the_barriers_of_others) {
+    meeting *m = shared_memory(sizeof *m);
+    if (covei_process_cpus() < 2 || test_is_slow)
+        skip();
+    pid_t pid = child(meet_from_another_process, m);
+    meet(m, 0, COVEI_REACH_ALL);
+    int end = end_of(pid);
+    ran_or_skipped(end);
+    assert_int_equal(m->missed, 0);
+}
+
+TEST(c_39_2_fences_are_light_only_for_who_has_joined) {
+    assert_int_equal(covei_load_relaxed(&covei_fences_are_light), 0); /* nothing here has joined yet */
+    bool is_in = covei_barrier_join();
+    assert_int_equal(covei_load_relaxed(&covei_fences_are_light), is_in);
+}
+
+TEST(c_40_1_a_barrier_reaches_the_threads_of_the_process) {
+    meeting *m = shared_memory(sizeof *m);
+    pthread_t thread;
+    if (covei_process_cpus() < 2 || test_is_slow || !covei_barrier_join())
+        skip();
+    pthread_create(&thread, NULL, meet_in_a_thread, m);
+    meet(m, 0, COVEI_REACH_PROCESS);
+    pthread_join(thread, NULL);
+    assert_int_equal(m->missed, 0);
+}
+
+static int barrier_where_there_is_none(void *context) {
+    struct sock_filter code[] = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+                                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_membarrier, 0, 1),
+                                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    struct sock_fprog program = {4, code};
+    (void)context;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program))
+        return NOT_HERE;
+    return covei_barrier_join() || covei_barrier(COVEI_REACH_ALL) || covei_barrier(COVEI_REACH_PROCESS);
+}
+
+TEST(c_40_2_a_system_without_barriers_says_so) {
+    ran_or_skipped(end_of(child(barrier_where_there_is_none, NULL)));
+}
+
+/* ---- 41 to 46: bells. */
+
+#define SECOND UINT64_C(1000000000)
+
+static bool rings(const covei_bell *bell, int ms) {
+    struct pollfd p = {.fd = (int)bell->poll, .events = POLLIN};
+    return poll(&p, 1, ms) == 1;
+}
+
+static covei_bell make_bell(covei_dir dir, const char *name, uint64_t slice_ns) {
+    covei_bell bell;
+    expect(COVE_OK, covei_bell_open(dir, name, 0600, slice_ns, &bell));
+    return bell;
+}
+
+TEST(c_41_1_a_new_bell_is_silent) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 10 * SECOND);
+    assert_false(rings(&bell, 50));
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_41_2_a_bell_rings_by_itself_after_its_slice) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, NULL, SECOND / 20);
+    assert_true(rings(&bell, 3000));
+    covei_bell_silence(&bell, SECOND / 20);
+    assert_false(rings(&bell, 5));
+    assert_true(rings(&bell, 3000));
+    covei_bell_close(dir, NULL, &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_41_3_the_name_of_a_bell_has_the_mode_that_was_asked_for) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell;
+    struct stat facts;
+    mode_t before = umask(077);
+    expect(COVE_OK, covei_bell_open(dir, ".bell", 0662, SECOND, &bell));
+    umask(before);
+    assert_int_equal(stat(in_domain(".bell"), &facts), 0);
+    assert_int_equal(facts.st_mode & 07777, 0662);
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_41_4_the_descriptors_of_a_bell_do_not_pass_through_exec) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", SECOND);
+    const int64_t handles[] = {bell.poll, bell.socket, bell.timer};
+    for (int i = 0; i < 3; i++)
+        assert_true(fcntl((int)handles[i], F_GETFD) & FD_CLOEXEC);
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_41_5_a_name_that_is_taken_is_told) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", SECOND), other;
+    expect(COVE_ERR_EXISTS, covei_bell_open(dir, ".bell", 0600, SECOND, &other));
+    assert_int_equal(access(in_domain(".bell"), F_OK), 0);
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_42_1_a_bell_that_was_rung_rings_until_it_is_silenced) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    expect(COVE_OK, covei_bell_ring(dir, ".bell"));
+    for (int i = 0; i < 3; i++)
+        assert_true(rings(&bell, 1000));
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_42_2_ringing_often_waits_for_nobody) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    alarm(5);
+    for (int i = 0; i < 1000; i++)
+        expect(COVE_OK, covei_bell_ring(dir, ".bell"));
+    alarm(0);
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+static int have_a_bell(void *context) {
+    covei_bell bell;
+    return covei_bell_open(*(covei_dir *)context, ".bell", 0600, SECOND, &bell) == COVE_OK ? 0 : 1;
+}
+
+TEST(c_42_3_nobody_is_there_when_the_owner_of_a_bell_has_died) {
+    covei_dir dir = open_dir(test_domain);
+    expect(COVE_ERR_NOT_FOUND, covei_bell_ring(dir, ".bell"));
+    assert_int_equal(end_of(child(have_a_bell, &dir)), 0);
+    assert_int_equal(access(in_domain(".bell"), F_OK), 0);
+    expect(COVE_ERR_NOT_FOUND, covei_bell_ring(dir, ".bell"));
+    unlink(in_domain(".bell"));
+    covei_dir_close(dir);
+}
+
+TEST(c_43_1_a_bell_that_was_touched_rings) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, NULL, 20 * SECOND);
+    covei_bell_touch(&bell);
+    assert_true(rings(&bell, 1000));
+    covei_bell_close(dir, NULL, &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_44_1_a_silenced_bell_is_silent_and_can_be_rung_again) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 5; i++)
+            expect(COVE_OK, covei_bell_ring(dir, ".bell"));
+        covei_bell_touch(&bell);
+        assert_true(rings(&bell, 1000));
+        covei_bell_silence(&bell, 20 * SECOND);
+        assert_false(rings(&bell, 20));
+    }
+    covei_bell_close(dir, ".bell", &bell);
+    covei_dir_close(dir);
+}
+
+TEST(c_45_1_no_descriptor_is_left_of_a_bell) {
+    covei_dir dir = open_dir(test_domain);
+    int before = count_descriptors();
+    for (int i = 0; i < 50; i++) {
+        covei_bell bell = make_bell(dir, i % 2 ? ".bell" : NULL, SECOND);
+        covei_bell_close(dir, i % 2 ? ".bell" : NULL, &bell);
+    }
+    assert_int_equal(count_descriptors(), before);
+    covei_dir_close(dir);
+}
+
+TEST(c_45_2_the_name_goes_with_the_bell) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", SECOND);
+    covei_bell_close(dir, ".bell", &bell);
+    assert_int_equal(access(in_domain(".bell"), F_OK), -1);
+    covei_dir_close(dir);
+}
+
+static void *touch_soon(void *context) {
+    usleep(30000);
+    covei_bell_touch(context);
+    return NULL;
+}
+
+TEST(c_46_1_a_wait_for_bells_ends_when_one_rings_or_its_time_is_over) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell[2] = {make_bell(dir, NULL, 20 * SECOND), make_bell(dir, NULL, 20 * SECOND)};
+    int64_t polls[] = {bell[0].poll, bell[1].poll};
+    bool ready[2];
+    pthread_t thread;
+    alarm(5);
+    cove_time_ns before = covei_clock_ns();
+    covei_bell_wait(polls, ready, 2, SECOND / 50);
+    assert_true(covei_clock_ns() - before >= SECOND / 50);
+    pthread_create(&thread, NULL, touch_soon, &bell[1]);
+    before = covei_clock_ns();
+    covei_bell_wait(polls, ready, 2, UINT64_MAX);
+    assert_true(covei_clock_ns() - before < 5 * SECOND);
+    assert_true(ready[1]);
+    pthread_join(thread, NULL);
+    alarm(0);
+    covei_bell_close(dir, NULL, &bell[0]);
+    covei_bell_close(dir, NULL, &bell[1]);
+    covei_dir_close(dir);
+}
+
+TEST(c_46_2_a_wait_for_bells_tells_which_do_not_ring) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell[40];
+    int64_t polls[40];
+    bool ready[40];
+    for (int i = 0; i < 40; i++) {
+        bell[i] = make_bell(dir, NULL, 20 * SECOND);
+        polls[i] = bell[i].poll;
+    }
+    for (int i = 0; i < 40; i += 3)
+        covei_bell_touch(&bell[i]);
+    usleep(10000);
+    covei_bell_wait(polls, ready, 40, 2 * SECOND);
+    for (int i = 0; i < 40; i++) {
+        assert_int_equal(ready[i], i % 3 == 0);
+        covei_bell_close(dir, NULL, &bell[i]);
+    }
+    covei_dir_close(dir);
+}
+
+/* ---- 47: threads. */
+
+static covei_a32 thread_result;
+
+static void look_at_signals(void *context) {
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+    covei_store_seqcst(&thread_result, context == &thread_result && sigismember(&blocked, SIGUSR1) && sigismember(&blocked, SIGTERM) ? 1 : 2);
+}
+
+TEST(c_47_1_a_thread_runs_and_takes_none_of_the_signals) {
+    thread_result = 0;
+    expect(COVE_OK, covei_thread_start(look_at_signals, (void *)&thread_result));
+    eventually(thread_result);
+    assert_int_equal(thread_result, 1);
+}
+
+static int start_where_there_is_none(void *context) {
+    (void)context;
+    struct rlimit limit = {0, 0};
+    if (setgroups(0, NULL) || setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234) || setrlimit(RLIMIT_NPROC, &limit))
+        return NOT_HERE;
+    return covei_thread_start(look_at_signals, NULL) == COVE_ERR_MEMORY ? 0 : 1;
+}
+
+TEST(c_47_2_a_thread_that_is_not_to_be_had_is_told) {
+    if (test_is_slow)
+        skip(); /* the sanitizers start threads of their own */
+    ran_or_skipped(end_of(child(start_where_there_is_none, NULL)));
 }
