@@ -8,6 +8,7 @@
 
 #include <cove/domain.h>
 #include <cove/result.h>
+#include <cove/value.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +55,16 @@ typedef struct cove_object_info {
     uint64_t version;
     bool is_single_copy;
     bool is_unrepaired;
+
+    /* A stream's own, besides its capacity. */
+    cove_type type;
+    uint32_t element_bytes;
+    uint32_t depth, loans, borrows;
+    uint32_t borrowed_count;  /**< values that are borrowed now */
+    uint64_t newest_sequence; /**< 0: none yet */
+    uint32_t writer_count;    /**< live members that have written, or said that they will */
+    bool has_only_writer;
+    bool keeps_times;
 } cove_object_info;
 
 typedef struct cove_attachment_info {
@@ -68,6 +79,14 @@ typedef struct cove_attachment_info {
     uint64_t since_unix_ns;
     bool is_writing;        /**< holds the write lock */
     uint32_t reading_count; /**< read locks held */
+
+    /* Of a stream. */
+    bool is_writer;
+    bool is_reader;          /**< has read, or is waited for */
+    bool is_awaited;         /**< lossless: writers wait for it */
+    uint64_t behind_count;   /**< values published that it has not read; may be told up to 1/32 of the depth too high */
+    uint32_t borrowed_count; /**< values it has borrowed */
+    bool has_bell;           /**< it has asked for a descriptor */
 } cove_attachment_info;
 
 typedef struct cove_domain_info {

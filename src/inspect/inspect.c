@@ -5,6 +5,7 @@
 #include "base/name.h"
 #include "block/block_layout.h"
 #include "segment/internal.h"
+#include "stream/stream_layout.h"
 
 #include <cove/inspect.h>
 #include <string.h>
@@ -16,6 +17,8 @@ typedef struct look {
     covei_facts_shm facts;
     cove_object_info info;
     covei_block_look block;
+    covei_stream_shape stream;
+    covei_ring ring; /* with null pointers: only offsets and sizes */
 } look;
 
 /* Bytes of a segment as they are now; what the file does not have reads as zero. */
@@ -86,6 +89,56 @@ static void look_at_block(look *l) {
         l->info.is_unrepaired = true; /* died inside, and nobody has come by yet */
 }
 
+/* The number of the newest value, from the tail on, as far as the cells are there. */
+static uint64_t newest_of(const look *l, uint64_t tail) {
+    uint64_t number = tail;
+    for (uint32_t steps = 0; steps <= l->ring.cells; steps++) {
+        covei_a64 cell;
+        read_part(l->file, l->facts.object_offset + l->ring.cell_at + 8 * (number & l->ring.mask), &cell, sizeof cell);
+        if (covei_cell_ahead(covei_load_relaxed(&cell), number) != 0)
+            break;
+        number++;
+    }
+    return number - 1;
+}
+
+/* How many tickets are out; of one slot, or of all (UINT32_MAX). */
+static uint32_t count_tickets(const look *l, uint32_t slot) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < l->ring.tickets; i++) {
+        covei_a64 word;
+        read_part(l->file, l->facts.object_offset + sizeof(covei_ring_shm) + 8 * (uint64_t)i, &word, sizeof word);
+        uint64_t ticket = covei_load_relaxed(&word);
+        count += ticket && (slot == UINT32_MAX || covei_ticket_slot(ticket) == slot);
+    }
+    return count;
+}
+
+static void look_at_stream(look *l) {
+    covei_ring_shm shared;
+    cove_result result = covei_stream_shape_read(l->facts.object_fact, l->facts.object_bytes, NULL, &l->stream, &l->ring);
+    if (result != COVE_OK) {
+        l->info.state = result;
+        return;
+    }
+    read_part(l->file, l->facts.object_offset, &shared, sizeof shared);
+    l->info.capacity_bytes = l->stream.capacity_bytes;
+    l->info.type = l->stream.type;
+    l->info.element_bytes = l->stream.element_bytes;
+    l->info.depth = l->stream.depth;
+    l->info.loans = l->stream.loans;
+    l->info.borrows = l->stream.borrows;
+    l->info.keeps_times = l->stream.keeps_times;
+    l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared.tail));
+    l->info.borrowed_count = count_tickets(l, UINT32_MAX);
+    l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE, COVEI_LOCK_SHARED);
+    for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
+        covei_slot_shm s;
+        read_slot(l, slot, &s);
+        l->info.writer_count += covei_load_relaxed(&s.hold[COVEI_HOLD_MARKS]) & COVEI_MARK_WRITES && slot_is_alive(l->file, slot);
+    }
+}
+
 /* Opens and tells. The caller closes l->file, whatever was returned. COVE_ERR_NOT_FOUND: no such file. */
 static cove_result look_at(covei_dir dir, const char *name, look *l) {
     bool dead = false;
@@ -109,7 +162,7 @@ static cove_result look_at(covei_dir dir, const char *name, look *l) {
     l->info.state = result;
     if (result != COVE_OK)
         return COVE_OK;
-    l->info.kind = l->facts.kind == COVE_KIND_BLOCK ? COVE_KIND_BLOCK : COVE_KIND_UNKNOWN;
+    l->info.kind = l->facts.kind == COVE_KIND_BLOCK || l->facts.kind == COVE_KIND_STREAM ? (cove_kind)l->facts.kind : COVE_KIND_UNKNOWN;
     l->info.lifetime = (cove_lifetime)l->facts.lifetime;
     l->info.object_bytes = l->facts.object_bytes;
     l->info.layout_major = l->facts.layout_major;
@@ -124,6 +177,8 @@ static cove_result look_at(covei_dir dir, const char *name, look *l) {
     look_at_members(l);
     if (l->facts.kind == COVE_KIND_BLOCK)
         look_at_block(l);
+    else if (l->facts.kind == COVE_KIND_STREAM)
+        look_at_stream(l);
     if (l->info.state == COVE_OK && covei_is_leftover(l->file, l->info.lifetime, &dead) == COVE_OK && dead)
         l->info.state = COVE_ERR_NOT_FOUND;
     return COVE_OK;
@@ -237,6 +292,16 @@ static void tell_attachment(const look *l, uint32_t index, cove_attachment_info 
         .reading_count = l->info.kind == COVE_KIND_BLOCK ? covei_block_pins_of(&slot) : 0,
     };
     memcpy(out_info->program, slot.program, sizeof slot.program);
+    out_info->has_bell = covei_load_relaxed(&slot.hold[COVEI_SLOT_BELL]) != 0;
+    if (l->info.kind != COVE_KIND_STREAM)
+        return;
+    uint32_t marks = covei_load_relaxed(&slot.hold[COVEI_HOLD_MARKS]);
+    uint64_t cursor = covei_load_relaxed(&slot.hold64[COVEI_HOLD_CURSOR]);
+    out_info->is_writer = marks & COVEI_MARK_WRITES;
+    out_info->is_awaited = marks & COVEI_MARK_AWAITED;
+    out_info->is_reader = marks & (COVEI_MARK_READS | COVEI_MARK_AWAITED);
+    out_info->behind_count = out_info->is_reader && (int64_t)(l->info.newest_sequence + 1 - cursor) > 0 ? l->info.newest_sequence + 1 - cursor : 0;
+    out_info->borrowed_count = marks & COVEI_MARK_PINS ? count_tickets(l, index) : 0;
 }
 
 cove_result cove_inspect_attachments(const char *domain, const char *name, cove_inspect_attachment_fn each, void *context) {

@@ -46,6 +46,7 @@ void covei_reading_start(cove_stream *stream, cove_start start) {
     stream->reading.missed = 0;
     stream->reading.next = wanted(stream, start, newest);
     stream->reading.predicted = COVEI_NO_BUFFER;
+    stream->reading.told = stream->reading.next;
     if (stream->follow == COVE_FOLLOW_LOSSLESS)
         covei_reading_tell(stream);
 }
@@ -56,9 +57,15 @@ void covei_reading_resume(cove_stream *stream) {
         (void)join(stream, stream->reading.next);
 }
 
-/* The store is not fenced against the look: a writer that waits has made us pass a barrier after it said so. PAIR cursor */
+/* Says in the slot how far a reader has come: for writers that wait, and for people.
+ * The store is not fenced against the look: a writer that waits has made us pass a barrier after it said so. PAIR cursor */
 void covei_reading_tell(cove_stream *stream) {
     covei_reading *r = &stream->reading;
+    if (stream->member.is_read_only) {
+        r->told = r->next;
+        return;
+    }
+    covei_ring_mark(&stream->member, COVEI_MARK_READS); /* only who has read is a reader: not at the opening */
     covei_store_release(&covei_member_slot(&stream->member)->hold64[COVEI_HOLD_CURSOR], r->next);
     r->told = r->next;
     covei_fence_light();

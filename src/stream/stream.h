@@ -78,16 +78,16 @@ void covei_reading_resume(cove_stream *stream);
 /* Tells the writers how far a lossless reader has come. */
 void covei_reading_tell(cove_stream *stream);
 
-/* Moves to `number`. The writers are told now and then, at the latest when there is nothing more (settle): the line that says it is read
- * by them, and telling of each value would have it go to and fro. So a lossless reader counts as up to 1/32 of the depth further
- * behind than it is. */
+/* Moves to `number`. The slot tells it now and then, at the latest when there is nothing more (settle): writers that wait read its line,
+ * and telling of each value would have it go to and fro. So a lossless reader counts as up to 1/32 of the depth further behind
+ * than it is. */
 static inline void covei_reading_move(cove_stream *stream, uint64_t number) {
     stream->reading.next = number;
-    if (stream->follow == COVE_FOLLOW_LOSSLESS && number - stream->reading.told > stream->ring.cells / 32)
+    if (covei_unlikely(number - stream->reading.told > stream->ring.cells / 32))
         covei_reading_tell(stream);
 }
 static inline void covei_reading_settle(cove_stream *stream) {
-    if (covei_unlikely(stream->reading.told != stream->reading.next) && stream->follow == COVE_FOLLOW_LOSSLESS)
+    if (covei_unlikely(stream->reading.told != stream->reading.next))
         covei_reading_tell(stream);
 }
 

@@ -78,11 +78,12 @@ COVEI_AT(covei_buffer_shm, link, 20);
 COVEI_AT(covei_buffer_shm, time, 24);
 
 /* What a member holds in its slot: hold64[0], hold[2], hold[3]. */
-#define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next, while writers wait for it; else 0 */
+#define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next; 0: it reads none */
 #define COVEI_HOLD_MARKS 2  /* of hold: what there may be to clear when it dies */
 #define COVEI_MARK_WRITES 1u
 #define COVEI_MARK_PINS 2u
 #define COVEI_MARK_AWAITED 4u
+#define COVEI_MARK_READS 8u /* and the cursor tells how far it has come, for people */
 
 #define COVEI_CAPACITY_MAX (UINT64_C(0xffffffff) - 63)
 #define COVEI_NO_BUFFER 0x1ffffu
@@ -144,7 +145,7 @@ typedef struct covei_ring {
     uint8_t *buffers;
     uint64_t stride_bytes;
     uint64_t capacity_bytes;
-    uint64_t object_bytes;
+    uint64_t cell_at, object_bytes;
     uint32_t cells, mask; /* a power of two, and it less one */
     uint32_t buffer_count;
     uint32_t tickets;

@@ -68,6 +68,7 @@ int exit_status(cove_result result) {
     case COVE_ERR_EXISTS:
     case COVE_ERR_BUSY:
     case COVE_ERR_FULL:
+    case COVE_ERR_EMPTY:
     case COVE_ERR_IN_USE: return EXIT_BUSY;
     case COVE_ERR_INTERRUPTED: return EXIT_INTERRUPTED;
     default: return result < 0 ? EXIT_UNFIT : EXIT_DONE;
@@ -285,6 +286,19 @@ json_t *object_json(const cove_object_info *info) {
         json_object_set_new(o, "version", json_integer((json_int_t)info->version));
         json_object_set_new(o, "single_copy", json_boolean(info->is_single_copy));
         json_object_set_new(o, "unrepaired", json_boolean(info->is_unrepaired));
+    }
+    if (info->kind == COVE_KIND_STREAM) {
+        json_object_set_new(o, "capacity_bytes", json_integer((json_int_t)info->capacity_bytes));
+        json_object_set_new(o, "element_type", json_string(cove_type_label(info->type)));
+        json_object_set_new(o, "element_bytes", json_integer(info->element_bytes));
+        json_object_set_new(o, "depth", json_integer(info->depth));
+        json_object_set_new(o, "loans", json_integer(info->loans));
+        json_object_set_new(o, "borrows", json_integer(info->borrows));
+        json_object_set_new(o, "borrowed", json_integer(info->borrowed_count));
+        json_object_set_new(o, "newest_sequence", json_integer((json_int_t)info->newest_sequence));
+        json_object_set_new(o, "writers", json_integer(info->writer_count));
+        json_object_set_new(o, "only_writer", json_boolean(info->has_only_writer));
+        json_object_set_new(o, "times", json_boolean(info->keeps_times));
     }
     return o;
 }

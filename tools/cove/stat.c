@@ -5,11 +5,18 @@
 #include <stdio.h>
 
 static bool add_json(void *context, const cove_attachment_info *a) {
-    json_array_append_new(context, json_pack("{s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:s, s:I, s:b, s:i}", "slot", (int)a->slot, "generation",
+    json_t *one = json_pack("{s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:s, s:I, s:b, s:i}", "slot", (int)a->slot, "generation",
                                              (int)a->generation, "alive", a->is_alive, "owner", a->is_owner, "pid", (int)a->pid,
                                              "pid_namespace", (json_int_t)a->pid_namespace, "same_pid_namespace", a->same_pid_namespace,
                                              "program", safe_text(a->program), "since_unix_ns", (json_int_t)a->since_unix_ns, "writing",
-                                             a->is_writing, "reading", (int)a->reading_count));
+                                             a->is_writing, "reading", (int)a->reading_count);
+    json_object_set_new(one, "writer", json_boolean(a->is_writer));
+    json_object_set_new(one, "reader", json_boolean(a->is_reader));
+    json_object_set_new(one, "lossless", json_boolean(a->is_awaited));
+    json_object_set_new(one, "behind", json_integer((json_int_t)a->behind_count));
+    json_object_set_new(one, "borrowed", json_integer(a->borrowed_count));
+    json_object_set_new(one, "bell", json_boolean(a->has_bell));
+    json_array_append_new(context, one);
     return true;
 }
 
@@ -23,6 +30,14 @@ static bool print_attachment(void *context, const cove_attachment_info *a) {
         printf(", %sholds the write lock%s", styled(YELLOW), styled(PLAIN));
     if (a->reading_count)
         printf(", holds %u read lock%s", a->reading_count, a->reading_count == 1 ? "" : "s");
+    if (a->is_writer)
+        printf(", writes");
+    if (a->is_reader)
+        printf(", reads%s, %" PRIu64 " behind", a->is_awaited ? " lossless" : "", a->behind_count);
+    if (a->borrowed_count)
+        printf(", has borrowed %u", a->borrowed_count);
+    if (a->has_bell)
+        printf(", waits by a descriptor");
     if (!a->same_pid_namespace)
         printf(", in another PID namespace (%" PRIu64 ")", a->pid_namespace);
     putchar('\n');
@@ -51,6 +66,14 @@ static void print_object(const settings *s, const cove_object_info *o) {
                o->is_single_copy ? "one copy" : "two copies");
         if (o->is_unrepaired)
             printf("  %sunrepaired%s a writer was killed inside; set the value anew, or check and repair it\n", styled(RED), styled(PLAIN));
+    }
+    if (o->kind == COVE_KIND_STREAM) {
+        printf("  values     %s, up to %s (%" PRIu64 " bytes) each%s\n", cove_type_label(o->type), size_text(o->capacity_bytes), o->capacity_bytes,
+               o->keeps_times ? ", with times" : "");
+        printf("  sequence   %" PRIu64 "; the last %u are kept\n", o->newest_sequence, o->depth);
+        printf("  buffers    %u: %u of depth, %u for loans, %u for borrows; %u borrowed\n", o->depth + o->loans + o->borrows, o->depth, o->loans,
+               o->borrows, o->borrowed_count);
+        printf("  writers    %u%s\n", o->writer_count, o->has_only_writer ? ", the only one" : "");
     }
     printf("  members    %u of %u slots alive%s\n", o->live_count, o->slot_count, o->has_readers ? ", and read-only members" : "");
     if (o->live_count + o->dead_count && cove_inspect_attachments(s->domain, o->name, print_attachment, NULL) != COVE_OK)
