@@ -286,3 +286,119 @@ TEST(doctor_finds_that_systemd_would_delete_an_ordinary_user_s_files) {
     assert_false(doctor_finds(prefix, "remove-ipc"));
     run(&status, "chown 0 %s", test_domain);
 }
+
+/* ---- Streams. A keeper holds the stream while commands come and go. */
+
+TEST(lines_pass_from_pub_to_sub) {
+    expect_run(0, "one\ntwo\nthree\n",
+               "(%s sub s --until-closed --since oldest --timeout 8 2>/dev/null & sleep 0.2; "
+               "(printf 'one\\ntwo\\nthree\\n'; sleep 0.5) | %s pub s; wait)",
+               COVE, COVE);
+    expect_run(0, "", "printf 'a\\nb\\nc' | %s pub s --lifetime until-removed --depth 2", COVE);
+    expect_run(0, "b\nc\n", "%s sub s --since oldest --count 2", COVE);
+    expect_run(0, "c\n", "%s sub s --count 1", COVE);
+    expect_run(0, "c\n", "%s sub s --count 1 --follow latest", COVE);
+    expect_run(0, "c", "%s sub s --count 1 --raw", COVE);
+    expect_run(0, "", "echo d | %s pub s", COVE); /* a writer that comes back goes on */
+    json_t *o = json_of("%s stat --json s", COVE);
+    assert_string_equal(json_string_value(json_object_get(o, "kind")), "stream");
+    assert_int_equal(json_integer_value(json_object_get(o, "newest_sequence")), 4);
+    assert_int_equal(json_integer_value(json_object_get(o, "depth")), 2);
+    assert_string_equal(json_string_value(json_object_get(o, "element_type")), "text");
+    json_decref(o);
+    expect_run(0, "", "%s ls | grep -q '^s *stream'", COVE);
+    expect_run(0, "", "%s rm s", COVE);
+}
+
+TEST(numbers_are_read_as_they_were_written) {
+    expect_run(0, "", "printf '1 2.5,-3e-3\\n\\n 0.1; 1e300\\n' | %s pub n --type f64 --lifetime until-removed --times --tag 7", COVE);
+    expect_run(0, "1 2.5 -0.003\n\n0.1 1e+300\n", "%s sub n --since oldest --count 3", COVE);
+    json_t *o = json_of("%s sub n --json --count 1 --since oldest", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "sequence")), 1);
+    assert_int_equal(json_integer_value(json_object_get(o, "tag")), 7);
+    assert_int_equal(json_integer_value(json_object_get(o, "count")), 3);
+    assert_true(json_integer_value(json_object_get(o, "time_ns")) > 0);
+    assert_true(json_real_value(json_array_get(json_object_get(o, "value"), 1)) == 2.5);
+    json_decref(o);
+    expect_run(2, "", "echo 1 two | %s pub n 2>/dev/null", COVE);
+    expect_run(5, "", "echo 1 | %s pub n --type i32 2>/dev/null", COVE); /* it carries f64 */
+    expect_run(0, "", "%s rm n", COVE);
+    static const char *const cases[][2] = {{"i8", "-128 127"}, {"i16", "-32768 32767"}, {"i32", "-2147483648 2147483647"},
+                                           {"i64", "-9223372036854775808 9223372036854775807"}, {"u8", "0 255"}, {"u16", "0 65535"},
+                                           {"u32", "0 4294967295"}, {"u64", "0 18446744073709551615"}, {"f32", "0.1 -3.5e+30"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char wanted[128];
+        snprintf(wanted, sizeof wanted, "%s\n", cases[i][1]);
+        expect_run(0, "", "echo '%s' | %s pub n --type %s --lifetime until-removed", cases[i][1], COVE, cases[i][0]);
+        expect_run(0, wanted, "%s sub n --count 1", COVE);
+        if (i < 8)
+            expect_run(2, "", "echo '99999999999999999999' | %s pub n 2>/dev/null", COVE);
+        if (i < 3)
+            expect_run(2, "", "echo '%s1' | %s pub n 2>/dev/null", cases[i][1], COVE);
+        expect_run(0, "", "%s rm n", COVE);
+    }
+}
+
+TEST(frames_pass_unchanged) {
+    expect_run(0, "", "head -c 300000 %s | %s pub f --frame 100000 --lifetime until-removed", COVE, COVE);
+    expect_run(0, "", "head -c 300000 %s > %s/.head; %s sub f --since oldest --count 3 --raw | cmp - %s/.head", COVE, test_domain, COVE, test_domain);
+    expect_run(0, "", "rm -f %s/.head; %s rm f", test_domain, COVE);
+}
+
+TEST(sub_and_pub_tell_what_is_wrong) {
+    expect_run(1, "", "%s sub nosuch --timeout 0 2>/dev/null", COVE);
+    expect_run(4, "", "%s sub nosuch --timeout 0.3 2>/dev/null", COVE);
+    expect_run(2, "", "%s sub 2>/dev/null", COVE);
+    expect_run(2, "", "%s sub s --follow some 2>/dev/null", COVE);
+    expect_run(2, "", "%s sub s --since yesterday 2>/dev/null", COVE);
+    expect_run(2, "", "%s sub s --count 0 2>/dev/null", COVE);
+    expect_run(2, "", "echo | %s pub s --type text8 2>/dev/null", COVE);
+    expect_run(2, "", "echo | %s pub s --rate -1 2>/dev/null", COVE);
+    expect_run(2, "", "echo | %s pub s --depth 100000 2>/dev/null", COVE);
+    expect_run(6, "", "printf '%%05000d\\n' 1 | %s pub s 2>/dev/null", COVE); /* longer than the 4096 bytes of a new stream */
+    expect_run(5, "", "printf '\\377\\n' | %s pub s 2>/dev/null", COVE);
+    expect_run(0, "", "echo x | %s set b", COVE);
+    expect_run(5, "", "echo x | %s pub b 2>/dev/null", COVE); /* a block */
+    expect_run(0, "", "%s rm b", COVE);
+    expect_run(0, "missed\n", "printf '1\\n2\\n3\\n4\\n5\\n' | %s pub s --depth 2 --lifetime until-removed; echo missed", COVE);
+    expect_run(1, "4\n5\n", "(%s sub s --since oldest & sleep 0.3; %s rm --force s; wait $!) 2>/dev/null", COVE, COVE);
+    expect_run(130, "", "(%s sub s & sleep 0.3; kill -INT $!; wait $!) 2>/dev/null", COVE);
+}
+
+TEST(hz_tells_rate_and_bytes) {
+    json_t *o = json_of("(yes 12345678 | %s pub s --rate 500 & pid=$!; " COVE " hz s --json --count 1 --window 0.5; kill $pid) 2>/dev/null", COVE);
+    double rate = json_real_value(json_object_get(o, "rate_hz")), bytes = json_real_value(json_object_get(o, "bytes_per_second"));
+    assert_true(rate > 50 && rate < 5000);
+    assert_true(bytes > 7.9 * rate && bytes < 8.1 * rate);
+    json_decref(o);
+    expect_run(2, "", "%s hz s --window 0 2>/dev/null", COVE);
+    usleep(100000);
+}
+
+TEST(stat_shows_who_writes_and_how_far_each_reader_is_behind) {
+    cove_stream *writer, *reader, *lossless;
+    uint64_t got = 0;
+    expect(COVE_OK, cove_stream_open(&writer, "s", &(cove_stream_options){.depth = 8}));
+    expect(COVE_OK, cove_stream_open(&reader, "s", NULL));
+    expect(COVE_OK, cove_stream_open(&lossless, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW}));
+    for (int i = 0; i < 5; i++)
+        expect(COVE_OK, cove_stream_write(writer, &got, 8, 0, COVE_TRY));
+    expect(COVE_OK, cove_stream_read(reader, &got, 8, NULL, COVE_TRY));
+    cove_value value;
+    expect(COVE_OK, cove_stream_borrow(reader, &value, COVE_TRY));
+    json_t *o = json_of("%s stat --json s", COVE), *members = json_object_get(o, "attachments");
+    assert_int_equal(json_array_size(members), 3);
+    assert_int_equal(json_integer_value(json_object_get(o, "writers")), 1);
+    assert_int_equal(json_integer_value(json_object_get(o, "borrowed")), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(members, 0), "writer")));
+    assert_true(json_is_false(json_object_get(json_array_get(members, 0), "reader")));
+    assert_true(json_is_true(json_object_get(json_array_get(members, 1), "reader")));
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(members, 1), "behind")), 3);
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(members, 1), "borrowed")), 1);
+    assert_true(json_is_true(json_object_get(json_array_get(members, 2), "lossless")));
+    assert_int_equal(json_integer_value(json_object_get(json_array_get(members, 2), "behind")), 5);
+    json_decref(o);
+    cove_stream_close(lossless);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}

@@ -103,6 +103,7 @@ static bool take_timeout(const char *text, settings *s) {
         say("--timeout needs seconds, and '%s' is none", text);
         return false;
     }
+    s->has_timeout = true;
     s->deadline_ns = seconds == 0 ? COVE_TRY : cove_in_ms((uint64_t)(seconds * 1000 + 0.5));
     return true;
 }

@@ -25,6 +25,7 @@ typedef struct settings {
     const char *domain; /* null: the default one */
     bool json;
     cove_time_ns deadline_ns;
+    bool has_timeout; /* it was given, and is not the default */
 } settings;
 
 typedef struct verb {
@@ -37,6 +38,9 @@ int run_ls(int argc, char **argv);
 int run_stat(int argc, char **argv);
 int run_get(int argc, char **argv);
 int run_set(int argc, char **argv);
+int run_pub(int argc, char **argv);
+int run_sub(int argc, char **argv);
+int run_hz(int argc, char **argv);
 int run_rm(int argc, char **argv);
 int run_gc(int argc, char **argv);
 int run_doctor(int argc, char **argv);

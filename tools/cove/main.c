@@ -14,6 +14,29 @@ const verb verbs[] = {
      "  --mode MODE       of a new block's file, like 0640 (default: the domain's)\n"
      "  --single          a new block keeps one copy\n",
      run_set},
+    {"pub", "NAME", "Publishes stdin to a stream, one value a line; creates the stream if there is none.",
+     "  --type TYPE       of a new stream: text (default), bytes, i8 … i64, u8 … u64, f32, f64; a line holds one vector\n"
+     "  --frame BYTES     one value each BYTES of stdin instead of each line\n"
+     "  --capacity BYTES  largest value of a new stream, with K, M or G (default: 4K, or the frame)\n"
+     "  --depth N         how many values a new stream keeps (default 8)\n"
+     "  --times           a new stream keeps the time of each value\n"
+     "  --lifetime HOW    of a new stream: while-used (default), while-owned, until-removed\n"
+     "  --mode MODE       of a new stream's file, like 0640 (default: the domain's)\n"
+     "  --tag N           a number that goes with each value\n"
+     "  --rate HZ         so many values a second at most\n"
+     "  --only-writer     nobody else may write meanwhile\n",
+     run_pub},
+    {"sub", "NAME", "Prints the values of a stream, one a line; waits for the stream if there is none yet.",
+     "  --follow HOW      all (default), latest, or lossless: then writers wait for this\n"
+     "  --since WHERE     begin with the latest value (default), the oldest that is there, or only new ones\n"
+     "  --count N         end after N values\n"
+     "  --until-closed    end when the last writer has gone and all is read\n"
+     "  --raw             the bytes of the values, and nothing between them\n",
+     run_sub},
+    {"hz", "NAME", "Tells how many values a second a stream gets, how evenly they come, and how many bytes.",
+     "  --window SEC      tell each SEC seconds (default 1)\n"
+     "  --count N         end after telling N times\n",
+     run_hz},
     {"rm", "NAME…", "Removes objects. Who is attached keeps what they have.", "  --force           also while somebody is attached\n",
      run_rm},
     {"gc", "", "Removes everything whose last user is dead.", "  --dry-run         only say what would go\n", run_gc},
