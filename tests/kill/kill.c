@@ -35,21 +35,14 @@ static void *map_shared(size_t bytes) {
     return address;
 }
 
+static const subject *of; /* the operation that is on */
+
 /* The state before the operation: a survivor with a value, unless the child is to be alone. */
 static void set_the_scene(const operation *o) {
-    char data[VALUE_BYTES];
     memset(shared, 0, sizeof *shared);
     shared->flags = o->flags;
     shared->lifetime = o->lifetime;
-    if (!o->alone) {
-        cove_block_options options = {.capacity_bytes = VALUE_BYTES, .flags = o->flags, .lifetime = o->lifetime};
-        value_fill(data, 0);
-        if (cove_block_open(&shared->survivor, "b", &options) != COVE_OK ||
-            cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(1000)) != COVE_OK) {
-            fprintf(stderr, "kill: %s: %s\n", o->name, cove_last_error()->sentence);
-            exit(1);
-        }
-    }
+    of->arrange(shared, o);
     if (o->prepare)
         o->prepare(shared);
 }
@@ -78,7 +71,7 @@ static bool record(const operation *o) {
     }
     waitpid(pid, &status, 0);
     const char *why;
-    wrong w = survive(o, shared, &why);
+    wrong w = of->survive(o, shared, &why);
     if (status || w != FINE || shared->result < 0) {
         fprintf(stderr, "kill: %s does not work even without a death: status %x, %s %s\n", o->name, status,
                 cove_result_name(shared->result), why);
@@ -119,13 +112,11 @@ static void kill_at(const operation *o, size_t k, tally *t) {
         t->points++;
     else
         t->missed++; /* it took another way this time, or the place was the kernel's page */
-    count(t, survive(o, shared, &why), k, why);
+    count(t, of->survive(o, shared, &why), k, why);
 }
 
 /* Stopped, looked at, and gone on: nobody takes it for dead, and it ends as if nothing had been. */
 static void stop_at(const operation *o, size_t k, tally *t) {
-    char data[VALUE_BYTES];
-    uint64_t length;
     const char *why = "";
     int status;
     wrong w = FINE;
@@ -136,27 +127,16 @@ static void stop_at(const operation *o, size_t k, tally *t) {
         t->missed++;
     } else {
         t->points++;
-        if (shared->survivor) {
-            cove_block_view view;
-            cove_result result = cove_block_get(shared->survivor, data, sizeof data, &length, NULL, COVE_TRY);
-            if (result == COVE_OK && value_of(data, length) < 0)
-                w = TORN, why = "get gives half a value under a stopped process";
-            else if (result != COVE_OK && !(o->flags & COVE_BLOCK_SINGLE))
-                w = HUNG, why = "get waits for a stopped process";
-            result = cove_block_lock_write(shared->survivor, &view, COVE_TRY);
-            if (result >= 0)
-                result =
-                    o->flags & COVE_BLOCK_SINGLE ? cove_block_unlock(shared->survivor, &view) : cove_block_abandon(shared->survivor, &view);
-        }
+        w = of->look(o, shared, &why);
         kill(pid, SIGCONT);
         waitpid(pid, &status, 0);
         if (status || !shared->finished)
             w = HUNG, why = "the stopped process did not go on";
-        else if (shared->result < 0)
+        else if (shared->result < 0 && w == FINE)
             w = LOST, why = cove_result_name(shared->result);
     }
     const char *later;
-    wrong then = survive(o, shared, &later);
+    wrong then = of->survive(o, shared, &later);
     count(t, w != FINE ? w : then, k, w != FINE ? why : later);
 }
 
@@ -169,10 +149,8 @@ static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
     waitpid(pid, &status, WUNTRACED);
     pid_t waiter = fork();
     if (!waiter) {
-        char data[VALUE_BYTES];
-        value_fill(data, 2);
         alarm(10);
-        _exit(cove_block_set(shared->survivor, data, sizeof data, cove_in_ms(2000)) == COVE_OK ? 0 : 1);
+        _exit(of->wait(shared));
     }
     if (WIFSTOPPED(status)) {
         usleep(1500);
@@ -184,8 +162,8 @@ static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
     }
     waitpid(waiter, &waiter_status, 0);
     if (waiter_status)
-        count(t, HUNG, k, "the waiter did not get in");
-    count(t, survive(o, shared, &why), k, why);
+        count(t, HUNG, k, "the waiter did not get what it waited for");
+    count(t, of->survive(o, shared, &why), k, why);
 }
 
 static void run(const operation *o, mode m, size_t stride, tally *total) {
@@ -244,13 +222,19 @@ int main(int argc, char **argv) {
     trace = map_shared(sizeof *trace);
     shared = map_shared(sizeof *shared);
     printf("%-38s %-6s %7s %7s %6s %6s %6s %6s %6s\n", "operation", "mode", "length", "points", "missed", "hung", "torn", "lost", "leaked");
-    for (const operation *o = operations; o->name; o++)
-        for (mode m = KILL; m <= WAITER; m++) {
-            if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) ||
-                (m == WAITER && !o->for_waiters))
-                continue;
-            run(o, m, stride, &total);
-        }
+    static const struct {
+        const subject *of;
+        const operation *operations;
+    } all[] = {{&blocks, block_operations}, {&streams, stream_operations}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        for (const operation *o = all[i].operations; o->name; o++)
+            for (mode m = KILL; m <= WAITER; m++) {
+                if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) ||
+                    (m == WAITER && !o->for_waiters))
+                    continue;
+                of = all[i].of;
+                run(o, m, stride, &total);
+            }
     rmdir(domain);
     printf("kill points %zu, hung %zu, torn %zu, lost %zu, leaked %zu\n", total.points, total.count[HUNG], total.count[TORN],
            total.count[LOST], total.count[LEAKED]);

@@ -17,6 +17,12 @@ typedef struct scene {
     cove_block *block;    /* of the child: opened there by `open`, before the stepping */
     cove_block *survivor; /* of the parent; null where the operation is to be the only member */
     cove_block_view view;
+    cove_stream *stream, *stream_survivor;
+    cove_stream *reader; /* of the parent: a lossless one, where the operation has it */
+    cove_loan loan;
+    cove_value value;
+    uint64_t written; /* the newest number before the operation */
+    uint64_t looked;  /* what the survivor has read up to, while the process was stopped */
     unsigned flags;
     cove_lifetime lifetime;
     cove_time_ns deadline_ns, soon_ns; /* told before the stepping, so that the clock is not stepped through */
@@ -26,6 +32,16 @@ typedef struct scene {
 
 /* What was found wrong. */
 typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
+
+/* What kind of object an operation is of: how the lab deals with it. */
+struct operation;
+typedef struct subject {
+    void (*arrange)(scene *s, const struct operation *o); /* the survivor, before the operation */
+    wrong (*survive)(const struct operation *o, scene *s, const char **out_why); /* everything that survivors may want to do, and the end */
+    wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
+    int (*wait)(scene *s); /* a waiter beside the killed one: 0 when it got what it waited for */
+} subject;
+extern const subject blocks, streams;
 
 typedef struct operation {
     const char *name;
@@ -37,9 +53,10 @@ typedef struct operation {
     void (*open)(scene *s);    /* in the child, not stepped; null: nothing is opened */
     void (*run)(scene *s);     /* in the child, stepped */
     bool for_stops;            /* also stopped there, and gone on */
-    bool for_waiters;          /* also killed there while somebody waits for the lock */
+    bool for_waiters;          /* also killed there while somebody waits beside it */
+    unsigned more;             /* the subject's own */
 } operation;
-extern const operation operations[];
+extern const operation block_operations[], stream_operations[];
 
 extern const char *kill_domain;
 
@@ -48,7 +65,12 @@ void value_fill(char *data, int version);
 /* Which value this is; -1: none, torn. */
 int value_of(const char *data, uint64_t length);
 
-/* Everything that a survivor may want to do, with deadlines. Told on stderr. */
-wrong survive(const operation *o, scene *s, const char **out_why);
+_Noreturn void kill_die(const char *what);
+/* Has somebody do it, and die. */
+void after_death_of(scene *s, void (*act)(scene *s));
+/* `w`, and why, with the last error beside it. */
+wrong fail_why(wrong w, const char **out_why, const char *why);
+/* Removes what is left in the domain; whether there was anything. */
+bool clean_up(const operation *o);
 
 #endif

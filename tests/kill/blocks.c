@@ -1,6 +1,7 @@
-/* The operations, and the survivor. */
+/* Operations of blocks, and of what all objects have in common; and their survivor. */
 #include "tests/kill/kill.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ __attribute__((constructor)) static void make_values(void) {
         value_fill(value[version], version);
 }
 
-static void die(const char *what) {
+_Noreturn void kill_die(const char *what) {
     fprintf(stderr, "kill: %s: %s\n", what, cove_last_error()->sentence);
     _exit(99);
 }
@@ -50,28 +51,28 @@ static cove_block *open_named(scene *s, cove_how how, cove_access access) {
 
 static void open_member(scene *s) {
     if (!(s->block = open_named(s, COVE_OPEN_OR_CREATE, COVE_READ_WRITE)))
-        die("open");
+        kill_die("open");
 }
 static void open_reader(scene *s) {
     if (!(s->block = open_named(s, COVE_OPEN, COVE_READ_ONLY)))
-        die("open");
+        kill_die("open");
 }
 static void open_owner(scene *s) {
     open_member(s);
     if (cove_block_own(s->block) != COVE_OK)
-        die("own");
+        kill_die("own");
 }
 static void open_and_lock_write(scene *s) {
     open_member(s);
     if (cove_block_lock_write(s->block, &s->view, cove_in_ms(2000)) < 0)
-        die("lock_write");
+        kill_die("lock_write");
     memcpy(s->view.data, value[1], VALUE_BYTES);
     s->view.length_bytes = VALUE_BYTES;
 }
 static void open_and_lock_read(scene *s) {
     open_member(s);
     if (cove_block_lock_read(s->block, &s->view, cove_in_ms(2000)) < 0)
-        die("lock_read");
+        kill_die("lock_read");
 }
 /* The handle is the parent's; the first use in the child attaches again. */
 static void inherit(scene *s) {
@@ -80,7 +81,7 @@ static void inherit(scene *s) {
 
 /* ---- What the parent arranges: the dead. */
 
-static void after_death_of(scene *s, void (*act)(scene *s)) {
+void after_death_of(scene *s, void (*act)(scene *s)) {
     pid_t pid = fork();
     if (!pid) {
         scene own = *s; /* the shared one is not for helpers to write */
@@ -90,7 +91,7 @@ static void after_death_of(scene *s, void (*act)(scene *s)) {
     int status;
     waitpid(pid, &status, 0);
     if (!WIFSIGNALED(status))
-        die("a helper");
+        kill_die("a helper");
 }
 static void leave_dead_holder(scene *s) {
     after_death_of(s, open_and_lock_write);
@@ -214,58 +215,70 @@ static void gc(scene *s) {
 }
 
 #define SINGLE COVE_BLOCK_SINGLE
-const operation operations[] = {
-    {"create", 0, COVE_WHILE_USED, true, true, NULL, NULL, create, true, false},
-    {"create owned", 0, COVE_WHILE_OWNED, true, true, NULL, NULL, create, true, false},
-    {"create until removed", SINGLE, COVE_UNTIL_REMOVED, true, true, NULL, NULL, create, false, false},
-    {"create beside the dead (sweep)", 0, COVE_WHILE_USED, true, true, leave_others, NULL, create, false, false},
-    {"open", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_existing, true, false},
-    {"open read-only", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_read_only, true, false},
-    {"open owned", 0, COVE_WHILE_OWNED, false, false, NULL, NULL, open_existing, true, false},
-    {"open beside a dead member (recovery)", 0, COVE_WHILE_USED, false, false, leave_dead_member, NULL, open_existing, true, false},
-    {"open beside a dead holder (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_holder, NULL, open_existing, true, false},
-    {"open beside a dead reader (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_reader, NULL, open_existing, true, false},
-    {"open-or-create over the dead (bury)", 0, COVE_WHILE_USED, true, true, leave_dead_member, NULL, open_or_create, false, false},
-    {"open-or-create over a dead owner", 0, COVE_WHILE_OWNED, true, true, leave_dead_member, NULL, open_or_create, false, false},
-    {"adopt a dead owner's", 0, COVE_WHILE_OWNED, false, true, leave_dead_owner, NULL, open_existing, false, false},
-    {"close, not last", 0, COVE_WHILE_USED, false, false, NULL, open_member, close_it, true, false},
-    {"close, last", 0, COVE_WHILE_USED, true, true, NULL, open_member, close_it, true, false},
-    {"close read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, close_it, true, false},
-    {"close as owner", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, close_it, true, false},
-    {"close with a write lock", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, close_it, true, false},
-    {"remove by name", 0, COVE_WHILE_USED, false, true, NULL, NULL, remove_by_name, true, false},
-    {"remove", 0, COVE_WHILE_USED, false, true, NULL, open_member, remove_it, true, false},
-    {"own", 0, COVE_WHILE_OWNED, false, true, NULL, open_member, own, true, false},
-    {"disown", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, disown, true, false},
-    {"retire", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, retire, true, false},
-    {"set", 0, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true},
-    {"set, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true},
-    {"set past a dead reader (recovery)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false},
-    {"set past a dead reader, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false},
-    {"set after a dead writer (takeover)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true},
-    {"set after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true},
+const operation block_operations[] = {
+    {"create", 0, COVE_WHILE_USED, true, true, NULL, NULL, create, true, false, 0},
+    {"create owned", 0, COVE_WHILE_OWNED, true, true, NULL, NULL, create, true, false, 0},
+    {"create until removed", SINGLE, COVE_UNTIL_REMOVED, true, true, NULL, NULL, create, false, false, 0},
+    {"create beside the dead (sweep)", 0, COVE_WHILE_USED, true, true, leave_others, NULL, create, false, false, 0},
+    {"open", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_existing, true, false, 0},
+    {"open read-only", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_read_only, true, false, 0},
+    {"open owned", 0, COVE_WHILE_OWNED, false, false, NULL, NULL, open_existing, true, false, 0},
+    {"open beside a dead member (recovery)", 0, COVE_WHILE_USED, false, false, leave_dead_member, NULL, open_existing, true, false, 0},
+    {"open beside a dead holder (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_holder, NULL, open_existing, true, false, 0},
+    {"open beside a dead reader (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_reader, NULL, open_existing, true, false, 0},
+    {"open-or-create over the dead (bury)", 0, COVE_WHILE_USED, true, true, leave_dead_member, NULL, open_or_create, false, false, 0},
+    {"open-or-create over a dead owner", 0, COVE_WHILE_OWNED, true, true, leave_dead_member, NULL, open_or_create, false, false, 0},
+    {"adopt a dead owner's", 0, COVE_WHILE_OWNED, false, true, leave_dead_owner, NULL, open_existing, false, false, 0},
+    {"close, not last", 0, COVE_WHILE_USED, false, false, NULL, open_member, close_it, true, false, 0},
+    {"close, last", 0, COVE_WHILE_USED, true, true, NULL, open_member, close_it, true, false, 0},
+    {"close read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, close_it, true, false, 0},
+    {"close as owner", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, close_it, true, false, 0},
+    {"close with a write lock", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, close_it, true, false, 0},
+    {"remove by name", 0, COVE_WHILE_USED, false, true, NULL, NULL, remove_by_name, true, false, 0},
+    {"remove", 0, COVE_WHILE_USED, false, true, NULL, open_member, remove_it, true, false, 0},
+    {"own", 0, COVE_WHILE_OWNED, false, true, NULL, open_member, own, true, false, 0},
+    {"disown", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, disown, true, false, 0},
+    {"retire", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, retire, true, false, 0},
+    {"set", 0, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true, 0},
+    {"set, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true, 0},
+    {"set past a dead reader (recovery)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false, 0},
+    {"set past a dead reader, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false, 0},
+    {"set after a dead writer (takeover)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
+    {"set after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
     {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true,
-     false},
-    {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false},
-    {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false},
-    {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false},
-    {"lock_read, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, false},
-    {"lock_read, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, true},
-    {"lock_write, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true},
-    {"lock_write, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true},
-    {"unlock after lock_write", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, unlock, true, true},
-    {"abandon", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, abandon, true, true},
-    {"repair", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, repair, true, true},
-    {"notify", 0, COVE_WHILE_USED, false, false, NULL, open_member, notify, true, false},
-    {"wait registration", 0, COVE_WHILE_USED, false, false, NULL, open_member, wait_registration, false, false},
-    {"gc", 0, COVE_WHILE_USED, false, false, leave_others, NULL, gc, true, false},
-    {"attach again after fork", 0, COVE_WHILE_USED, false, false, NULL, inherit, set, true, false},
-    {NULL, 0, 0, false, false, NULL, NULL, NULL, false, false},
+     false, 0},
+    {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
+    {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
+    {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false, 0},
+    {"lock_read, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, false, 0},
+    {"lock_read, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, true, 0},
+    {"lock_write, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true, 0},
+    {"lock_write, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true, 0},
+    {"unlock after lock_write", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, unlock, true, true, 0},
+    {"abandon", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, abandon, true, true, 0},
+    {"repair", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, repair, true, true, 0},
+    {"notify", 0, COVE_WHILE_USED, false, false, NULL, open_member, notify, true, false, 0},
+    {"wait registration", 0, COVE_WHILE_USED, false, false, NULL, open_member, wait_registration, false, false, 0},
+    {"gc", 0, COVE_WHILE_USED, false, false, leave_others, NULL, gc, true, false, 0},
+    {"attach again after fork", 0, COVE_WHILE_USED, false, false, NULL, inherit, set, true, false, 0},
+    {NULL, 0, 0, false, false, NULL, NULL, NULL, false, false, 0},
 };
 
 /* ---- The survivor. */
 
-static wrong fail_why(wrong w, const char **out_why, const char *why) {
+/* Bells and births of the dead: names that begin with a dot. */
+static int count_hidden(void) {
+    int count = 0;
+    DIR *dir = opendir(kill_domain);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        count += entry->d_name[0] == '.' && strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+
+wrong fail_why(wrong w, const char **out_why, const char *why) {
     static char text[768];
     snprintf(text, sizeof text, "%s (%s)", why, cove_last_error()->sentence);
     *out_why = text;
@@ -319,11 +332,23 @@ static bool note_any(void *context, const cove_object_info *info) {
     return true;
 }
 
-wrong survive(const operation *o, scene *s, const char **out_why) {
+bool clean_up(const operation *o) {
+    int left = 0;
+    if (o->lifetime == COVE_UNTIL_REMOVED)
+        ignored = cove_remove(NULL, "b", 0);
+    ignored = cove_gc(NULL, 0, NULL, NULL, NULL);
+    if (cove_inspect_list(NULL, note_any, &left) == COVE_OK && !left && count_hidden() == 0)
+        return false;
+    for (char name[] = "leftover0"; name[8] < '4'; name[8]++)
+        ignored = cove_remove(NULL, name, COVE_REMOVE_FORCE);
+    ignored = cove_remove(NULL, "b", COVE_REMOVE_FORCE);
+    return true;
+}
+
+static wrong survive(const operation *o, scene *s, const char **out_why) {
     wrong w = FINE;
     cove_block *newcomer = NULL;
     cove_opened opened = {false, false};
-    int left = 0;
     *out_why = "";
     /* Who was there goes on. */
     if (s->survivor && !(o->lifetime == COVE_WHILE_OWNED && o->removes) && !o->removes && cove_block_is_removed(s->survivor))
@@ -349,16 +374,37 @@ wrong survive(const operation *o, scene *s, const char **out_why) {
     cove_block_close(newcomer);
     s->survivor = NULL;
     /* And nothing stays. */
-    if (o->lifetime == COVE_UNTIL_REMOVED)
-        ignored = cove_remove(NULL, "b", 0);
-    if (cove_gc(NULL, 0, NULL, NULL, NULL) != COVE_OK && w == FINE)
-        w = fail_why(HUNG, out_why, "gc fails");
-    if (cove_inspect_list(NULL, note_any, &left) != COVE_OK || left) {
-        if (w == FINE)
-            w = fail_why(LEAKED, out_why, "something is left");
-        for (char name[] = "leftover0"; name[8] < '4'; name[8]++)
-            ignored = cove_remove(NULL, name, COVE_REMOVE_FORCE);
-        ignored = cove_remove(NULL, "b", COVE_REMOVE_FORCE);
-    }
+    if (clean_up(o) && w == FINE)
+        w = fail_why(LEAKED, out_why, "something is left");
     return w;
 }
+
+static void arrange(scene *s, const operation *o) {
+    cove_block_options options = {.capacity_bytes = VALUE_BYTES, .flags = o->flags, .lifetime = o->lifetime};
+    if (!o->alone && (cove_block_open(&s->survivor, "b", &options) != COVE_OK ||
+                      cove_block_set(s->survivor, value[0], VALUE_BYTES, cove_in_ms(1000)) != COVE_OK))
+        kill_die(o->name);
+}
+
+static wrong look(const operation *o, scene *s, const char **out_why) {
+    char data[VALUE_BYTES];
+    uint64_t length;
+    cove_block_view view;
+    if (!s->survivor)
+        return FINE;
+    cove_result result = cove_block_get(s->survivor, data, sizeof data, &length, NULL, COVE_TRY);
+    if (result == COVE_OK && value_of(data, length) < 0)
+        return fail_why(TORN, out_why, "get gives half a value under a stopped process");
+    if (result != COVE_OK && !(o->flags & SINGLE))
+        return fail_why(HUNG, out_why, "get waits for a stopped process");
+    result = cove_block_lock_write(s->survivor, &view, COVE_TRY);
+    if (result >= 0)
+        ignored = o->flags & SINGLE ? cove_block_unlock(s->survivor, &view) : cove_block_abandon(s->survivor, &view);
+    return FINE;
+}
+
+static int wait_for_the_lock(scene *s) {
+    return cove_block_set(s->survivor, value[2], VALUE_BYTES, cove_in_ms(2000)) == COVE_OK ? 0 : 1;
+}
+
+const subject blocks = {arrange, survive, look, wait_for_the_lock};

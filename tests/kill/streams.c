@@ -1,0 +1,427 @@
+/* Operations of streams, and their survivors. */
+#include "tests/kill/kill.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Small on purpose: every buffer counts. */
+#define LOANS 3u
+#define BORROWS 2u
+
+/* operation.more */
+#define DEPTH_1 1u       /* one value is kept; else four */
+#define HAS_LOSSLESS 2u  /* a lossless reader of the parent's is attached */
+#define HAS_BELL 4u      /* the survivor waits by a descriptor */
+#define CHILD_AWAITED 8u /* the child follows lossless: writers may wait for it while it lives */
+#define ONLY_WRITER 16u  /* the child is to be the only writer, so the survivor has not written */
+#define OVERFLOWS 64u    /* more is written than the survivor's history keeps */
+#define MANY_WRITERS 32u /* the child has slot 2 or more: it keeps no buffer in hand */
+
+static volatile cove_result ignored;
+static char value[3][VALUE_BYTES];
+
+__attribute__((constructor)) static void make_values(void) {
+    for (int version = 0; version < 3; version++)
+        value_fill(value[version], version);
+}
+
+static cove_stream_options options_of(const scene *s) {
+    return (cove_stream_options){.capacity_bytes = VALUE_BYTES,
+                                 .depth = s->flags & DEPTH_1 ? 1 : 4,
+                                 .loans = LOANS,
+                                 .borrows = BORROWS,
+                                 .lifetime = s->lifetime,
+                                 .start = COVE_START_NEW};
+}
+
+static cove_stream *open_with(const scene *s, cove_follow follow, unsigned flags, cove_access access, cove_start start) {
+    cove_stream *stream;
+    cove_stream_options options = options_of(s);
+    options.follow = follow;
+    options.flags = flags;
+    options.access = access;
+    options.start = start;
+    options.how = COVE_OPEN;
+    if (cove_stream_open(&stream, "b", &options) != COVE_OK)
+        kill_die("open");
+    return stream;
+}
+
+static void arrange(scene *s, const operation *o) {
+    cove_stream_options options;
+    s->flags = o->more;
+    if (o->alone)
+        return;
+    options = options_of(s);
+    if (cove_stream_open(&s->stream_survivor, "b", &options) != COVE_OK)
+        kill_die(o->name);
+    if (o->more & HAS_LOSSLESS)
+        s->reader = open_with(s, COVE_FOLLOW_LOSSLESS, 0, COVE_READ_WRITE, COVE_START_NEW);
+    if (o->more & HAS_BELL) {
+        char data[VALUE_BYTES];
+        int fd;
+        if (cove_stream_fd(s->stream_survivor, &fd) != COVE_OK ||
+            cove_stream_read(s->stream_survivor, data, sizeof data, NULL, COVE_TRY) != COVE_ERR_EMPTY)
+            kill_die("fd");
+    }
+    if (o->more & ONLY_WRITER)
+        return;
+    for (s->written = 0; s->written < (o->more & DEPTH_1 ? 1 : 2); s->written++)
+        if (cove_stream_write(s->stream_survivor, value[0], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+            kill_die("write");
+}
+
+/* ---- What the child has before it is stepped. */
+
+static void be_a_writer(scene *s) {
+    if (s->flags & MANY_WRITERS)
+        for (int i = 0; i < 3; i++)
+            open_with(s, COVE_FOLLOW_ALL, COVE_STREAM_WRITER, COVE_READ_WRITE, COVE_START_NEW);
+    s->stream = open_with(s, COVE_FOLLOW_ALL, s->flags & ONLY_WRITER ? COVE_STREAM_ONLY_WRITER : COVE_STREAM_WRITER, COVE_READ_WRITE,
+                          COVE_START_OLDEST);
+}
+static void be_a_member(scene *s) {
+    s->stream = open_with(s, COVE_FOLLOW_ALL, 0, COVE_READ_WRITE, COVE_START_OLDEST);
+}
+static void be_an_onlooker(scene *s) {
+    s->stream = open_with(s, COVE_FOLLOW_ALL, 0, COVE_READ_ONLY, COVE_START_OLDEST);
+}
+static void follow_the_latest(scene *s) {
+    s->stream = open_with(s, COVE_FOLLOW_LATEST, 0, COVE_READ_WRITE, COVE_START_LATEST);
+}
+static void be_awaited(scene *s) {
+    s->stream = open_with(s, COVE_FOLLOW_LOSSLESS, 0, COVE_READ_WRITE, COVE_START_OLDEST);
+}
+static void have_a_loan(scene *s) {
+    be_a_writer(s);
+    if (cove_stream_loan(s->stream, VALUE_BYTES, &s->loan, COVE_TRY) != COVE_OK)
+        kill_die("loan");
+    memcpy(s->loan.data, value[1], VALUE_BYTES);
+}
+static void have_borrowed(scene *s) {
+    be_a_member(s);
+    if (cove_stream_borrow(s->stream, &s->value, COVE_TRY) < 0)
+        kill_die("borrow");
+}
+static void have_all(scene *s) {
+    have_a_loan(s);
+    if (cove_stream_borrow(s->stream, &s->value, COVE_TRY) < 0)
+        kill_die("borrow");
+}
+static void have_written(scene *s) {
+    be_a_writer(s);
+    if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+        kill_die("write");
+    s->written++;
+}
+static void inherit(scene *s) {
+    s->stream = s->stream_survivor;
+}
+static void have_a_bell(scene *s) {
+    int fd;
+    be_a_member(s);
+    if (cove_stream_fd(s->stream, &fd) != COVE_OK)
+        kill_die("fd");
+    while (cove_stream_read(s->stream, value[2], VALUE_BYTES, NULL, COVE_TRY) >= 0)
+        ;
+    value_fill(value[2], 2);
+}
+
+/* Others die first. */
+static void see_a_writer_die(scene *s) {
+    be_a_writer(s);
+    after_death_of(s, have_a_loan);
+}
+static void see_a_borrower_die(scene *s) {
+    be_a_member(s);
+    for (unsigned i = 0; i < BORROWS; i++)
+        after_death_of(s, have_borrowed);
+}
+static void see_a_lossless_reader_die(scene *s) {
+    be_a_writer(s);
+    after_death_of(s, be_awaited);
+    for (; s->written < 4; s->written++) /* to where it stands in the way */
+        if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+            kill_die("write");
+}
+static void see_a_bell_die(scene *s) {
+    be_a_writer(s);
+    after_death_of(s, have_a_bell);
+}
+
+/* ---- What is stepped. */
+
+static void create(scene *s) {
+    cove_stream *stream;
+    cove_stream_options options = options_of(s);
+    options.how = COVE_CREATE;
+    s->result = cove_stream_open(&stream, "b", &options);
+}
+static void open_existing(scene *s) {
+    cove_stream *stream;
+    cove_stream_options options = options_of(s);
+    options.how = COVE_OPEN;
+    s->result = cove_stream_open(&stream, "b", &options);
+}
+static void open_as(scene *s, cove_follow follow, unsigned flags) {
+    cove_stream *stream;
+    s->result = cove_stream_open(&stream, "b",
+                                 &(cove_stream_options){.how = COVE_OPEN, .follow = follow, .flags = flags, .start = COVE_START_OLDEST});
+}
+static void open_lossless(scene *s) {
+    open_as(s, COVE_FOLLOW_LOSSLESS, 0);
+}
+static void open_only_writer(scene *s) {
+    open_as(s, COVE_FOLLOW_ALL, COVE_STREAM_ONLY_WRITER);
+}
+static void close_it(scene *s) {
+    cove_stream_close(s->stream);
+    s->result = COVE_OK;
+}
+static void write_one(scene *s) {
+    s->result = cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, s->deadline_ns);
+}
+static void write_twice(scene *s) {
+    write_one(s);
+    if (s->result == COVE_OK)
+        write_one(s);
+}
+static void loan_and_publish(scene *s) {
+    s->result = cove_stream_loan(s->stream, VALUE_BYTES, &s->loan, s->deadline_ns);
+    if (s->result == COVE_OK) {
+        memcpy(s->loan.data, value[1], VALUE_BYTES);
+        s->result = cove_stream_publish(s->stream, &s->loan, s->deadline_ns);
+    }
+}
+static void loan_and_discard(scene *s) {
+    s->result = cove_stream_loan(s->stream, VALUE_BYTES, &s->loan, s->deadline_ns);
+    if (s->result == COVE_OK)
+        s->result = cove_stream_discard(s->stream, &s->loan);
+}
+static void publish(scene *s) {
+    s->result = cove_stream_publish(s->stream, &s->loan, s->deadline_ns);
+}
+static void read_one(scene *s) {
+    char data[VALUE_BYTES];
+    s->result = cove_stream_read(s->stream, data, sizeof data, &s->value, s->deadline_ns);
+}
+static void borrow_and_give_back(scene *s) {
+    s->result = cove_stream_borrow(s->stream, &s->value, s->deadline_ns);
+    if (s->result >= 0)
+        s->result = cove_stream_give_back(s->stream, &s->value);
+}
+static void give_back(scene *s) {
+    s->result = cove_stream_give_back(s->stream, &s->value);
+}
+static void seek_oldest(scene *s) {
+    s->result = cove_stream_seek(s->stream, COVE_START_OLDEST);
+}
+static void wait_for_value(scene *s) {
+    ignored = cove_stream_seek(s->stream, COVE_START_NEW);
+    s->result = cove_stream_wait(s->stream, s->soon_ns);
+    s->result = s->result == COVE_ERR_EMPTY ? COVE_OK : s->result;
+}
+static void ask_for_fd(scene *s) {
+    char data[VALUE_BYTES];
+    int fd;
+    s->result = cove_stream_fd(s->stream, &fd);
+    while (s->result == COVE_OK && cove_stream_read(s->stream, data, sizeof data, NULL, COVE_TRY) >= 0)
+        ;
+}
+
+#define USED COVE_WHILE_USED
+const operation stream_operations[] = {
+    {"stream: create", 0, USED, true, true, NULL, NULL, create, true, false, 0},
+    {"stream: open", 0, USED, false, false, NULL, NULL, open_existing, true, false, 0},
+    {"stream: open lossless (join)", 0, USED, false, false, NULL, NULL, open_lossless, true, false, CHILD_AWAITED},
+    {"stream: open as only writer", 0, USED, false, false, NULL, NULL, open_only_writer, true, false, ONLY_WRITER},
+    {"stream: close a writer", 0, USED, false, false, NULL, have_written, close_it, true, false, 0},
+    {"stream: close with a loan and a borrow", 0, USED, false, false, NULL, have_all, close_it, true, false, 0},
+    {"stream: close a lossless reader", 0, USED, false, false, NULL, be_awaited, close_it, true, false, CHILD_AWAITED},
+    {"stream: first write", 0, USED, false, false, NULL, be_a_member, write_one, true, true, 0},
+    {"stream: write", 0, USED, false, false, NULL, have_written, write_one, true, true, 0},
+    {"stream: write under a lossless reader", 0, USED, false, false, NULL, be_a_writer, write_one, true, false, HAS_LOSSLESS},
+    {"stream: write, depth 1", 0, USED, false, false, NULL, have_written, write_twice, true, false, DEPTH_1 | OVERFLOWS},
+    {"stream: write, no buffer in hand", 0, USED, false, false, NULL, have_written, write_twice, true, false, MANY_WRITERS | OVERFLOWS},
+    {"stream: write as only writer", 0, USED, false, false, NULL, have_written, write_twice, true, true, ONLY_WRITER},
+    {"stream: write to who waits by a descriptor", 0, USED, false, false, NULL, be_a_writer, write_one, true, false, HAS_BELL},
+    {"stream: write after a dead writer", 0, USED, false, false, NULL, see_a_writer_die, write_twice, true, false, 0},
+    {"stream: write past a dead lossless reader (recovery)", 0, USED, false, false, NULL, see_a_lossless_reader_die, write_one, true, false, OVERFLOWS},
+    {"stream: write past a dead bell (recovery)", 0, USED, false, false, NULL, see_a_bell_die, write_one, false, false, 0},
+    {"stream: loan, publish", 0, USED, false, false, NULL, be_a_writer, loan_and_publish, true, false, 0},
+    {"stream: loan, discard", 0, USED, false, false, NULL, be_a_writer, loan_and_discard, true, false, 0},
+    {"stream: publish", 0, USED, false, false, NULL, have_a_loan, publish, true, true, 0},
+    {"stream: read", 0, USED, false, false, NULL, be_a_member, read_one, true, false, 0},
+    {"stream: read, read-only", 0, USED, false, false, NULL, be_an_onlooker, read_one, true, false, 0},
+    {"stream: read the latest", 0, USED, false, false, NULL, follow_the_latest, read_one, true, false, 0},
+    {"stream: read lossless", 0, USED, false, false, NULL, be_awaited, read_one, true, false, CHILD_AWAITED},
+    {"stream: borrow, give back", 0, USED, false, false, NULL, be_a_member, borrow_and_give_back, true, false, 0},
+    {"stream: borrow after dead borrowers", 0, USED, false, false, NULL, see_a_borrower_die, borrow_and_give_back, true, false, 0},
+    {"stream: give back", 0, USED, false, false, NULL, have_borrowed, give_back, true, false, 0},
+    {"stream: seek lossless", 0, USED, false, false, NULL, be_awaited, seek_oldest, true, false, CHILD_AWAITED},
+    {"stream: wait registration", 0, USED, false, false, NULL, be_a_member, wait_for_value, false, false, 0},
+    {"stream: ask for a descriptor", 0, USED, false, false, NULL, be_a_member, ask_for_fd, true, false, 0},
+    {"stream: write again after fork", 0, USED, false, false, NULL, inherit, write_one, true, false, 0},
+    {NULL, 0, 0, false, false, NULL, NULL, NULL, false, false, 0},
+};
+
+/* ---- The survivors. */
+
+/* Reads on until there is nothing more; every value must be whole, and numbers without a gap, but for what the depth does not keep. */
+static wrong read_all(cove_stream *stream, uint64_t *next, bool may_miss, const char **out_why) {
+    char data[VALUE_BYTES];
+    cove_value v;
+    cove_result result;
+    while ((result = cove_stream_read(stream, data, sizeof data, &v, cove_in_ms(1))) >= 0) {
+        if ((result != COVE_OK && !may_miss) || v.sequence != *next + v.missed_count)
+            return fail_why(LOST, out_why, "a number was left out");
+        if (value_of(data, v.length_bytes) < 0)
+            return fail_why(TORN, out_why, "half a value was read");
+        *next = v.sequence + 1;
+    }
+    return result == COVE_ERR_EMPTY ? FINE : fail_why(HUNG, out_why, "read fails");
+}
+
+/* Every buffer is there: what is not in a cell can be loaned. */
+static wrong count_buffers(cove_stream *stream, const char **out_why) {
+    cove_loan loan[LOANS + BORROWS + 1];
+    unsigned count = 0;
+    while (count <= LOANS + BORROWS && cove_stream_loan(stream, 1, &loan[count], COVE_TRY) == COVE_OK)
+        count++;
+    for (unsigned i = 0; i < count; i++)
+        if (cove_stream_discard(stream, &loan[i]) != COVE_OK)
+            return fail_why(HUNG, out_why, "discard fails");
+    if (count < LOANS + BORROWS)
+        return fail_why(LEAKED, out_why, "a buffer has not come back");
+    return count > LOANS + BORROWS ? fail_why(TORN, out_why, "a buffer is in two places") : FINE;
+}
+
+static wrong count_borrows(cove_stream *stream, const char **out_why) {
+    cove_value v[BORROWS + 1];
+    unsigned count = 0;
+    wrong w = FINE;
+    if (cove_stream_seek(stream, COVE_START_LATEST) != COVE_OK)
+        return fail_why(HUNG, out_why, "seek fails");
+    for (; count < BORROWS; count++) {
+        if (cove_stream_seek(stream, COVE_START_LATEST) != COVE_OK || cove_stream_borrow(stream, &v[count], COVE_TRY) < 0)
+            return fail_why(LEAKED, out_why, "a borrow has not come back");
+        if (value_of(v[count].data, v[count].length_bytes) < 0)
+            w = fail_why(TORN, out_why, "half a value was borrowed");
+    }
+    for (unsigned i = 0; i < count; i++)
+        if (cove_stream_give_back(stream, &v[i]) != COVE_OK)
+            return fail_why(HUNG, out_why, "give_back fails");
+    return w;
+}
+
+static wrong work(const operation *o, scene *s, cove_stream *stream, uint64_t *next, const char **out_why) {
+    unsigned depth = o->more & DEPTH_1 ? 1 : 4;
+    wrong w = FINE;
+    for (unsigned i = 0; i < 3 * depth && w == FINE; i++) {
+        if (cove_stream_write(stream, value[2], VALUE_BYTES, 0, cove_in_ms(1000)) != COVE_OK)
+            return fail_why(HUNG, out_why, "write fails");
+        uint64_t before = *next;
+        w = read_all(stream, next, false, out_why);
+        if (w == FINE && *next == before)
+            w = fail_why(LOST, out_why, "what was written is not there");
+        if (w == FINE && s->reader) {
+            uint64_t lossless = before;
+            w = read_all(s->reader, &lossless, false, out_why);
+        }
+    }
+    return w;
+}
+
+static wrong survive(const operation *o, scene *s, const char **out_why) {
+    wrong w = FINE;
+    cove_stream *newcomer = NULL;
+    cove_stream_options options = options_of(s);
+    uint64_t next = s->looked ? s->looked : 1, lossless = next;
+    *out_why = "";
+    if (s->stream_survivor) {
+        w = read_all(s->stream_survivor, &next, o->more & OVERFLOWS, out_why);
+        if (w == FINE && next <= s->written)
+            w = fail_why(LOST, out_why, "a value that was confirmed has gone");
+        if (w == FINE && s->finished && s->result == COVE_OK && (o->run == write_one || o->run == publish) && next != s->written + 2)
+            w = fail_why(LOST, out_why, "the value that was published is not there");
+        if (w == FINE && s->reader)
+            w = read_all(s->reader, &lossless, false, out_why);
+        if (w == FINE && s->reader && lossless != next)
+            w = fail_why(LOST, out_why, "two readers see different ends");
+        if (w == FINE)
+            w = work(o, s, s->stream_survivor, &next, out_why);
+        if (w == FINE)
+            w = count_borrows(s->stream_survivor, out_why);
+        if (w == FINE)
+            w = count_buffers(s->stream_survivor, out_why);
+    }
+    if (w == FINE) {
+        cove_opened opened = {false, false};
+        options.opened = &opened;
+        if (cove_stream_open(&newcomer, "b", &options) != COVE_OK)
+            w = fail_why(HUNG, out_why, "open fails");
+        else if (opened.created && s->stream_survivor)
+            w = fail_why(LOST, out_why, "the name led nowhere while somebody used the stream");
+        if (w == FINE && opened.created)
+            next = 1;
+        else if (w == FINE && !s->stream_survivor) {
+            cove_stream_info info;
+            next = cove_stream_get_info(newcomer, &info) == COVE_OK ? info.newest_sequence + 1 : 0;
+        }
+        if (w == FINE)
+            w = work(o, s, newcomer, &next, out_why);
+    }
+    if (s->reader)
+        cove_stream_close(s->reader);
+    if (s->stream_survivor)
+        cove_stream_close(s->stream_survivor);
+    cove_stream_close(newcomer);
+    s->stream_survivor = s->reader = NULL;
+    if (clean_up(o) && w == FINE)
+        w = fail_why(LEAKED, out_why, "something is left");
+    return w;
+}
+
+/* While the process is stopped, others read and write, unless they wait for it. */
+static wrong look(const operation *o, scene *s, const char **out_why) {
+    uint64_t next = 1;
+    if (!s->stream_survivor)
+        return FINE;
+    wrong w = read_all(s->stream_survivor, &next, o->more & OVERFLOWS, out_why);
+    if (w == FINE && s->reader) {
+        uint64_t lossless = 1;
+        w = read_all(s->reader, &lossless, false, out_why);
+    }
+    s->looked = next;
+    if (w != FINE || o->more & (CHILD_AWAITED | ONLY_WRITER))
+        return w;
+    for (int i = 0; i < 6 && w == FINE; i++) {
+        if (cove_stream_write(s->stream_survivor, value[2], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+            return fail_why(HUNG, out_why, "write waits for a stopped process");
+        s->written++;
+        w = read_all(s->stream_survivor, &next, o->more & OVERFLOWS, out_why);
+        if (w == FINE && s->reader) {
+            uint64_t lossless = next - 1;
+            w = read_all(s->reader, &lossless, false, out_why);
+        }
+    }
+    s->looked = next; /* what has been read here is not read again */
+    return w;
+}
+
+/* Waits for a value. That none comes is right only where none was placed. */
+static int wait_for_a_value(scene *s) {
+    char data[VALUE_BYTES];
+    cove_value v;
+    cove_stream_info info;
+    if (cove_stream_seek(s->stream_survivor, COVE_START_NEW) != COVE_OK || cove_stream_get_info(s->stream_survivor, &info) != COVE_OK)
+        return 1;
+    cove_result result = cove_stream_read(s->stream_survivor, data, sizeof data, &v, cove_in_ms(40));
+    if (result == COVE_OK)
+        return value_of(data, v.length_bytes) < 0;
+    uint64_t from = info.next_sequence;
+    return result != COVE_ERR_EMPTY || cove_stream_get_info(s->stream_survivor, &info) != COVE_OK || info.newest_sequence >= from;
+}
+
+const subject streams = {arrange, survive, look, wait_for_a_value};
