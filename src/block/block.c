@@ -61,11 +61,14 @@ static cove_result check_fit(const void *context, const covei_facts_shm *facts) 
     return COVE_OK;
 }
 
+static void call(covei_watch_fn function, void *context, void *handle);
+
 static bool has_news(void *handle, uint64_t *seen) {
     cove_block *block = handle;
     uint64_t version = covei_block_version_now(block);
-    bool is_new = version != *seen || covei_member_is_removed(&block->member);
-    *seen = version;
+    uint64_t now = version ^ (covei_member_is_removed(&block->member) ? UINT64_C(1) << 63 : 0); /* a removal is told once */
+    bool is_new = now != *seen;
+    *seen = now;
     return is_new;
 }
 
@@ -112,8 +115,7 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
     block->data[0] = block->member.object + block->shape.data_offset;
     block->data[1] = block->data[0] + (block->shape.is_single ? 0 : block->shape.stride_bytes);
     block->is_unfilled = o.flags & COVE_BLOCK_UNFILLED;
-    block->watch = (covei_watch){.member = &block->member, .event = &block->shared->change, .handle = block, .has_news = has_news};
-    block->on_change = NULL;
+    block->watch = (covei_watch){.member = &block->member, .event = &block->shared->change, .handle = block, .has_news = has_news, .as = call};
     if (o.opened)
         *o.opened = opened;
     *out_block = block;
@@ -175,6 +177,7 @@ cove_result cove_block_get(cove_block *block, void *out_data, uint64_t size_byte
     covei_block_rearm(block);
     result = block->shape.is_single ? covei_single_get(block, out_data, size_bytes, &length, &version, deadline_ns)
                                     : covei_two_get(block, out_data, size_bytes, &length, &version, deadline_ns);
+    covei_block_looked(block, result);
     if (out_length_bytes && (result == COVE_OK || result == COVE_ERR_SIZE))
         *out_length_bytes = length;
     if (out_version && result == COVE_OK)
@@ -194,8 +197,10 @@ static cove_result lock(cove_block *block, cove_block_view *view, cove_time_ns d
         return covei_block_failed(block, COVE_ERR_ARGUMENT, "lock", "the view is null");
     covei_block_rearm(block);
     if (block->shape.is_single)
-        return writes ? covei_single_lock_write(block, view, deadline_ns) : covei_single_lock_read(block, view, deadline_ns);
-    return writes ? covei_two_lock_write(block, view, deadline_ns) : covei_two_lock_read(block, view);
+        result = writes ? covei_single_lock_write(block, view, deadline_ns) : covei_single_lock_read(block, view, deadline_ns);
+    else
+        result = writes ? covei_two_lock_write(block, view, deadline_ns) : covei_two_lock_read(block, view);
+    return covei_block_looked(block, result);
 }
 
 cove_result cove_block_lock_read(cove_block *block, cove_block_view *view, cove_time_ns deadline_ns) {
@@ -302,38 +307,22 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
     }
 }
 
-static cove_result watch(cove_block *block, const char *step) {
-    cove_result result = covei_block_enter(block, false, step);
-    if (result != COVE_OK)
-        return result;
-    return covei_watch_is_open(&block->watch) ? COVE_OK : covei_watch_open(&block->watch);
-}
-
 cove_result cove_block_fd(cove_block *block, int *out_fd) {
-    cove_result result = watch(block, "fd");
+    cove_result result = covei_block_enter(block, false, "fd");
     if (result != COVE_OK)
         return result;
     if (!out_fd)
         return covei_block_failed(block, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
-    *out_fd = (int)block->watch.bell.poll;
-    return COVE_OK;
+    return covei_watch_fd(&block->watch, out_fd);
 }
 
-static void call(void *context, void *handle) {
-    cove_block *block = handle;
-    block->on_change(context, block);
+static void call(covei_watch_fn function, void *context, void *handle) {
+    ((cove_block_fn)function)(context, handle);
 }
 
 cove_result cove_block_on_change(cove_block *block, cove_block_fn function, void *context) {
-    cove_result result = watch(block, "on change");
-    if (result != COVE_OK)
-        return result;
-    if (function) {
-        /* Never between two: first the old one is ended. */
-        (void)covei_watch_call(&block->watch, NULL, NULL);
-        block->on_change = function;
-    }
-    return covei_watch_call(&block->watch, function ? call : NULL, context);
+    cove_result result = covei_block_enter(block, false, "on change");
+    return result == COVE_OK ? covei_watch_call(&block->watch, (covei_watch_fn)function, context) : result;
 }
 
 /* CRASH: killed between the count and the wake: sleepers see the count when their slice ends. */
@@ -354,7 +343,7 @@ void cove_block_interrupt(cove_block *block) {
         return; /* who polls looks by himself */
     covei_event_wake(&block->shared->lock.gate);
     covei_event_wake(&block->shared->lock.drain);
-    covei_event_wake(&block->shared->change);
+    covei_event_wake_always(&block->shared->change); /* without disarming: the bells that it is armed for are not rung */
 }
 
 /* ---- Ownership and removal: the segment's. */

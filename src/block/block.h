@@ -18,7 +18,6 @@ struct cove_block {
     uint8_t *data[2];
     bool is_unfilled;
     covei_watch watch;
-    cove_block_fn on_change;
 };
 
 /* view->held[0] */
@@ -59,8 +58,14 @@ static inline void covei_block_tell_change(cove_block *block) {
 
 /* Before the value is looked at: what changes after this rings. PAIR bell */
 static inline void covei_block_rearm(cove_block *block) {
-    if (covei_watch_is_open(&block->watch))
+    if (covei_watch_is_used(&block->watch))
         covei_watch_rearm(&block->watch);
+}
+/* After it: where nothing was seen, what rang before has still to be looked at. */
+static inline cove_result covei_block_looked(cove_block *block, cove_result result) {
+    if (covei_unlikely(result < 0) && covei_watch_is_used(&block->watch))
+        covei_watch_touch(&block->watch);
+    return result;
 }
 
 static inline void covei_view_fill(cove_block *block, cove_block_view *view, uint64_t held, unsigned copy, uint64_t version) {

@@ -112,7 +112,7 @@ typedef struct covei_file_facts {
     covei_identity identity;
     uint64_t size_bytes;
     uint64_t allocated_bytes;
-    uint32_t owner_uid;
+    uint32_t owner_uid, owner_gid;
     uint32_t mode; /* 07777 */
     bool is_regular;
     bool has_name; /* of any of its names */
@@ -361,20 +361,28 @@ static inline void covei_fence_light(void) {
 typedef struct covei_bell {
     int64_t poll; /* for the user: readable while the bell rings */
     int64_t socket, timer;
+    covei_identity identity[3]; /* of the three, while they are ours */
 } covei_bell;
+
+typedef struct covei_bell_access {
+    uint32_t mode, uid, gid; /* of the object: who may write that may ring */
+} covei_bell_access;
 
 /* 41. Makes a bell. `name`, in the directory, is for others to ring it by; null: only covei_bell_touch can.
  *     41.1 post: its descriptor is not readable at first
  *     41.2 post: it becomes readable by itself when `slice_ns` have passed since it was silenced
- *     41.3 post: the name has `mode`, whatever the umask
+ *     41.3 post: whoever `access` lets write can ring it, whatever the umask; else COVE_ERR_ACCESS
  *     41.4 post: its descriptors do not pass to a program started by exec
- *     41.5 post: a name that is taken is COVE_ERR_EXISTS; a directory or system that cannot have such names is an error too; all quiet */
-COVE_MUST_USE cove_result covei_bell_open(covei_dir dir, const char *name, uint32_t mode, uint64_t slice_ns, covei_bell *out_bell);
+ *     41.5 post: a name that is taken is COVE_ERR_EXISTS; a directory or system that cannot have such names is an error too; all quiet
+ *     41.6 post: nothing else that somebody puts in the place of the name is changed */
+COVE_MUST_USE cove_result covei_bell_open(covei_dir dir, const char *name, const covei_bell_access *access, uint64_t slice_ns,
+                                          covei_bell *out_bell);
 
 /* 42. Rings a bell by its name.
  *     42.1 post: its descriptor is readable until it is silenced, however often that is asked
  *     42.2 post: never waits, and rings often are no error
- *     42.3 post: COVE_ERR_NOT_FOUND, quiet, when there is none, or the process that had it has died */
+ *     42.3 post: COVE_ERR_NOT_FOUND, quiet, when there is none, or the process that had it has died
+ *     42.4 post: works when the main thread of the process has ended */
 COVE_MUST_USE cove_result covei_bell_ring(covei_dir dir, const char *name);
 
 /* 43. Rings a bell of this process.
@@ -385,20 +393,36 @@ void covei_bell_touch(const covei_bell *bell);
  *     44.1 post: its descriptor is not readable, until it is rung again or the slice has passed */
 void covei_bell_silence(const covei_bell *bell, uint64_t slice_ns);
 
-/* 45. Ends it; with `name` null the name stays, if it had one: it is another process's (a parent's).
+/* 45. Ends it. With `is_inherited` it is a parent's: its name stays, and the parent's goes on.
  *     45.1 post: no descriptor is left
- *     45.2 post: the name is gone */
-void covei_bell_close(covei_dir dir, const char *name, covei_bell *bell);
+ *     45.2 post: the name is gone
+ *     45.3 post: an event loop that still has the descriptor, through a child of fork, hears nothing more
+ *     45.4 post: descriptors that the program has since put in the place of ours stay open
+ *     45.5 post: a bell that was inherited goes on in the parent */
+void covei_bell_close(covei_dir dir, const char *name, covei_bell *bell, bool is_inherited);
 
-/* 46. Waits until one of the descriptors is readable; sets ready[i] for each that is.
+/* 46. Waits until one of the descriptors is readable, or no longer open; sets ready[i] for each that is.
  *     46.1 post: returns as soon as one is, at the latest after `duration_ns` (UINT64_MAX: never)
  *     46.2 post: ready[i] is false for one that is not */
 void covei_bell_wait(const int64_t *polls, bool *ready, uint32_t count, uint64_t duration_ns);
 
 /* 47. Starts a thread that nobody joins.
- *     47.1 post: the function runs, in a thread that handles none of the process's signals
+ *     47.1 post: the function runs, in a thread that takes none of the signals that are sent to the process; faults of its own are told
  *     47.2 post: no thread to be had is COVE_ERR_MEMORY */
 COVE_MUST_USE cove_result covei_thread_start(void (*function)(void *context), void *context);
+
+/* 48. Whether somebody listens to a bell.
+ *     48.1 post: COVE_OK without ringing it; COVE_ERR_NOT_FOUND as for 42.3 */
+COVE_MUST_USE cove_result covei_bell_find(covei_dir dir, const char *name);
+
+/* 49. Whether a bell's descriptors are still its own.
+ *     49.1 post: false after the program has closed one of them, also where it has opened a file in its place */
+bool covei_bell_is_sound(const covei_bell *bell);
+
+/* 50. Has a function called in every child of fork, before fork returns there. One function; inside it nothing of the parent's threads
+ *     is on its way.
+ *     50.1 post: it is called in the child, and not in the parent */
+void covei_process_in_child(void (*function)(void));
 
 /* The epoch is read on every call of every handle, so it is a load: the word lies in memory that the system wipes, or a fork
  * handler sets, in the child; covei_process_renew makes a new number. */

@@ -302,7 +302,7 @@ static bool is_hidden_birth(const char *name) {
 
 /* The bell of a member that has died: nobody listens. */
 static void sweep_bell(const sweep *s, const char *name) {
-    if (!s->dry && covei_bell_ring(s->dir, name) == COVE_ERR_NOT_FOUND) {
+    if (!s->dry && covei_bell_find(s->dir, name) == COVE_ERR_NOT_FOUND) {
         cove_result gone = covei_file_unlink(s->dir, name);
         (void)gone;
     }

@@ -339,13 +339,18 @@ static cove_result perform(cove_stream *stream, verb v, const wish *w, const cha
     cove_result result = attempt(stream, v, false, w);
     if (covei_likely(result >= 0))
         return result;
-    if (result == COVE_ERR_EMPTY && covei_watch_is_open(&stream->watch)) {
+    if (result == COVE_ERR_EMPTY && covei_watch_is_used(&stream->watch)) {
         /* Nothing: its descriptor is quiet from here on, until there is something. PAIR bell */
         covei_watch_rearm(&stream->watch);
         (void)covei_ring_barrier(&stream->ring);
         result = attempt(stream, v, true, w);
+        if (result != COVE_ERR_EMPTY)
+            covei_watch_touch(&stream->watch); /* one came in between, and there may be more of which nobody rings again */
         if (result >= 0)
             return result;
+        if (result == COVE_ERR_EMPTY && covei_watch_asks(&stream->watch) && covei_member_has_lost_its_name(&stream->member) &&
+            !covei_exchange_seqcst(&stream->member.told_removed, 1))
+            return COVE_REMOVED;
     }
     if (result == COVE_ERR_EMPTY && deadline_ns == COVE_TRY && !covei_member_is_removed(&stream->member))
         return tell(stream, result, w, step);
@@ -385,7 +390,7 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
                 }
             }
         } else if (deadline_ns == COVE_TRY && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
-                   !covei_member_is_removed(&stream->member) && !covei_watch_is_open(&stream->watch)) {
+                   !covei_member_is_removed(&stream->member) && !covei_watch_is_used(&stream->watch)) {
             covei_reading_settle(stream);
             *out_result = COVE_ERR_EMPTY;
             is_done = true;
@@ -472,6 +477,8 @@ cove_result cove_stream_seek(cove_stream *stream, cove_start start) {
     covei_local_enter(&stream->reading.lock);
     covei_reading_start(stream, start);
     covei_local_leave(&stream->reading.lock);
+    if (covei_watch_is_used(&stream->watch))
+        covei_watch_touch(&stream->watch);
     return COVE_OK;
 }
 

@@ -167,11 +167,14 @@ static void fill(const void *context, uint8_t *object) {
         covei_ring_fill(&ring, first);
 }
 
+static void call(covei_watch_fn function, void *context, void *handle);
+
 static bool has_news(void *handle, uint64_t *seen) {
     cove_stream *stream = handle;
-    uint64_t newest = covei_ring_newest(&stream->ring, *seen);
-    bool is_new = newest != *seen || covei_member_is_removed(&stream->member);
-    *seen = newest;
+    uint64_t newest = covei_ring_newest(&stream->ring, *seen & ~(UINT64_C(1) << 63));
+    uint64_t now = newest ^ (covei_member_is_removed(&stream->member) ? UINT64_C(1) << 63 : 0); /* a removal is told once */
+    bool is_new = now != *seen;
+    *seen = now;
     return is_new;
 }
 
@@ -242,7 +245,7 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         cove_stream_close(stream);
         return result;
     }
-    stream->watch = (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news};
+    stream->watch = (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
     covei_reading_start(stream, o->start);
     if (o->opened)
@@ -374,38 +377,22 @@ cove_result cove_stream_wait_writers(cove_stream *stream, uint32_t count, cove_t
 
 /* ---- Being told. */
 
-static cove_result watch(cove_stream *stream, const char *step) {
-    cove_result result = covei_stream_enter(stream, false, step);
-    if (result != COVE_OK)
-        return result;
-    return covei_watch_is_open(&stream->watch) ? COVE_OK : covei_watch_open(&stream->watch);
-}
-
 cove_result cove_stream_fd(cove_stream *stream, int *out_fd) {
-    cove_result result = watch(stream, "fd");
+    cove_result result = covei_stream_enter(stream, false, "fd");
     if (result != COVE_OK)
         return result;
     if (!out_fd)
         return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
-    *out_fd = (int)stream->watch.bell.poll;
-    return COVE_OK;
+    return covei_watch_fd(&stream->watch, out_fd);
 }
 
-static void call(void *context, void *handle) {
-    cove_stream *stream = handle;
-    stream->on_change(context, stream);
+static void call(covei_watch_fn function, void *context, void *handle) {
+    ((cove_stream_fn)function)(context, handle);
 }
 
 cove_result cove_stream_on_change(cove_stream *stream, cove_stream_fn function, void *context) {
-    cove_result result = watch(stream, "on change");
-    if (result != COVE_OK)
-        return result;
-    if (function) {
-        /* Never between two: first the old one is ended. */
-        (void)covei_watch_call(&stream->watch, NULL, NULL);
-        stream->on_change = function;
-    }
-    return covei_watch_call(&stream->watch, function ? call : NULL, context);
+    cove_result result = covei_stream_enter(stream, false, "on change");
+    return result == COVE_OK ? covei_watch_call(&stream->watch, (covei_watch_fn)function, context) : result;
 }
 
 /* ---- The object. */
@@ -416,7 +403,7 @@ void cove_stream_interrupt(cove_stream *stream) {
     covei_store_seqcst(&stream->member.is_interrupted, 1);
     if (stream->member.is_read_only || covei_stream_enter(stream, true, "interrupt") != COVE_OK)
         return; /* who polls looks by himself */
-    covei_event_wake(&stream->ring.shared->change);
+    covei_event_wake_always(&stream->ring.shared->change); /* without disarming: the bells that it is armed for are not rung */
     covei_event_wake(&stream->ring.shared->room);
     covei_event_wake(&stream->ring.shared->members);
 }

@@ -47,7 +47,6 @@ struct cove_stream {
     covei_a32 role;                /* what is held of the role: 0 nothing, 1 shared, 2 the only writer, 3 the only one, by plain stores */
     covei_token role_token;
     covei_watch watch;
-    cove_stream_fn on_change;
 };
 
 /* Attached, and allowed to write where `writes`; told. */

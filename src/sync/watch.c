@@ -7,74 +7,92 @@
 
 /* A teller may be killed between his change and his ring; then the bell rings by itself, this much later. */
 #define SLICE_NS UINT64_C(1000000000)
-/* How often the thread looks on behalf of those who have no name to be rung by. */
+/* How often the thread looks on behalf of those whom nobody rings; and, when all are rung, whether its own descriptors are still there. */
 #define LOOK_NS UINT64_C(1000000)
 #define LOOK_IDLE_NS UINT64_C(5000000)
 #define IDLE_AFTER 100
 
+static const covei_dir no_dir = {COVEI_NO_HANDLE};
+
 /* ---- Telling. */
 
 /* CRASH: killed anywhere: some have been rung, and the event is still armed: the next change rings the others. */
-static void ring_bells(covei_member *member) {
+static void ring(covei_member *member, covei_dir dir, uint32_t index) {
+    covei_slot_shm *slot = &member->slots[index];
     char name[COVEI_BELL_NAME_BYTES];
+    bool is_alive;
+    uint32_t word = covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]); /* PAIR bell */
+    if (!(word & COVEI_BELL_ARMED))
+        return;
+    covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
+    cove_result result = covei_bell_ring(dir, name);
+    if (result == COVE_OK)
+        covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word & ~COVEI_BELL_ARMED); /* not if it has been armed anew meanwhile */
+    else if (result == COVE_ERR_NOT_FOUND && covei_slot_is_alive(member, index, &is_alive) == COVE_OK && !is_alive)
+        covei_slot_recover(member, index);
+    else /* it lives, and we cannot reach it: from its next look on it lets its own thread look */
+        covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word | COVEI_BELL_UNHEARD);
+}
+
+static void ring_bells(covei_member *member) {
     covei_dir dir;
     bool is_in = false;
     for (uint32_t base = 0; base < member->slot_count; base += 64) {
         uint64_t watching = covei_load_seqcst(&member->header->watching[base / 64]); /* PAIR bell */
         for (; watching; watching &= watching - 1) {
             uint32_t index = base + (uint32_t)__builtin_ctzll(watching);
-            if (index >= member->slot_count)
-                break;
-            covei_slot_shm *slot = &member->slots[index];
-            uint32_t word = covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]); /* PAIR bell */
-            bool is_alive;
-            if (!(word & 1))
+            if (index >= member->slot_count || !(covei_load_seqcst(&member->slots[index].hold[COVEI_SLOT_BELL]) & COVEI_BELL_ARMED))
                 continue;
             if (!is_in) {
                 covei_guard_enter();
                 is_in = true;
                 if (covei_domain_dir(member->domain, &dir) != COVE_OK)
-                    goto out;
+                    dir = no_dir; /* then none is heard, and each is told so */
             }
-            covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
-            cove_result result = covei_bell_ring(dir, name);
-            if (result == COVE_OK)
-                covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word & ~1u); /* not if it has been armed anew meanwhile */
-            else if (result == COVE_ERR_NOT_FOUND && covei_slot_is_alive(member, index, &is_alive) == COVE_OK && !is_alive)
-                covei_slot_recover(member, index);
+            ring(member, dir, index);
         }
     }
-out:
     if (is_in)
         covei_guard_leave();
 }
 
-/* Disarms only what it has rung for: whoever has armed since has changed the word, and is rung too. */
 void covei_tell_armed(covei_member *member, covei_a32 *event, uint32_t seen) {
+    ring_bells(member);
     if (member->wakes_readers) {
-        ring_bells(member);
         covei_event_wake_always(event);
         return;
     }
-    while (seen & COVEI_EVENT_ARMED) {
-        ring_bells(member);
-        if (covei_cas_seqcst(event, &seen, (seen & ~COVEI_EVENT_ARMED) + 2)) {
-            covei_wake(event);
-            return;
-        }
-    }
+    /* Once: who has armed meanwhile sees the change by himself, and the event stays armed for him. A loop would not end while there are
+     * watchers who are quicker than we ring them all. */
+    covei_cas_seqcst(event, &seen, (seen & ~COVEI_EVENT_ARMED) + 2);
+    covei_wake(event);
 }
 
 /* ---- Who is called, and on whose behalf the thread looks. All of it under COVEI_MUTEX_WATCH. */
 
 static struct {
-    covei_watch *first;
-    covei_watch *current; /* whose function is running */
-    covei_a32 ended;      /* counts functions that have returned: who waits for one sleeps on it */
-    covei_bell control;   /* rung when the list has changed */
-    uint64_t epoch;       /* of the process that this list is of */
-    uint64_t thread;      /* covei_thread_self of the thread; 0: there is none */
+    covei_watch *first;     /* whom the thread serves */
+    covei_watch *first_bell; /* who has a bell: for a child of fork */
+    covei_watch *current;   /* whose function is running */
+    covei_a32 ended;        /* counts functions that have returned: who waits for one sleeps on it */
+    covei_bell control;     /* rung when the list has changed */
+    uint64_t thread;        /* tells the thread; 0: there is none, 1: it is on its way */
+    bool has_hook;
 } list;
+
+/* What a child has no part in: the parent's bells, whose sockets would keep a dead parent looking alive, and its thread. */
+static void forget_all(void) {
+    for (covei_watch *w = list.first_bell; w; w = w->next_bell) {
+        covei_bell_close(no_dir, NULL, &w->bell, true);
+        covei_store_relaxed(&w->state, COVEI_WATCH_NONE);
+        w->function = NULL;
+        w->is_listed = w->has_fd = false;
+    }
+    if (list.thread)
+        covei_bell_close(no_dir, NULL, &list.control, true);
+    list.first = list.first_bell = list.current = NULL;
+    list.thread = 0;
+}
 
 static uint64_t thread_self(void) {
     static _Thread_local char mine;
@@ -84,12 +102,9 @@ static uint64_t thread_self(void) {
 static void enter(void) {
     covei_guard_enter();
     covei_mutex_enter(COVEI_MUTEX_WATCH);
-    if (list.epoch != covei_process_epoch()) { /* a child of fork: the list and the thread are the parent's */
-        if (list.epoch && list.thread)
-            covei_bell_close((covei_dir){COVEI_NO_HANDLE}, NULL, &list.control);
-        list.first = list.current = NULL;
-        list.thread = 0;
-        list.epoch = covei_process_epoch();
+    if (!list.has_hook) {
+        list.has_hook = true;
+        covei_process_in_child(forget_all);
     }
 }
 
@@ -114,68 +129,99 @@ typedef struct round {
     bool must_look;
 } round;
 
+static void make_room(round *r, uint32_t count) {
+    covei_watch **watch = realloc(r->watch, count * sizeof *watch);
+    r->watch = watch ? watch : r->watch;
+    int64_t *poll = watch ? realloc(r->poll, (count + 1) * sizeof *poll) : NULL;
+    r->poll = poll ? poll : r->poll;
+    bool *ready = poll ? realloc(r->ready, (count + 1) * sizeof *ready) : NULL;
+    r->ready = ready ? ready : r->ready;
+    if (ready)
+        r->room = count;
+}
+
+/* False: there is nobody to serve. A bell that is rung from inside only, and whose user has an event loop of his own, is not waited for. */
 static bool collect(round *r) {
     uint32_t count = 0;
     for (const covei_watch *w = list.first; w; w = w->next)
         count++;
-    if (!count)
-        return false;
-    if (count > r->room) {
-        covei_watch **watch = realloc(r->watch, count * sizeof *watch);
-        int64_t *poll = watch ? realloc(r->poll, (count + 1) * sizeof *poll) : NULL;
-        bool *ready = poll ? realloc(r->ready, (count + 1) * sizeof *ready) : NULL;
-        r->watch = watch ? watch : r->watch;
-        r->poll = poll ? poll : r->poll;
-        r->ready = ready ? ready : r->ready;
-        if (ready)
-            r->room = count;
-    }
+    if (count > r->room)
+        make_room(r, count);
     r->count = 0;
     r->must_look = count > r->room; /* without memory: those who fit, and soon again */
     for (covei_watch *w = list.first; w && r->count < r->room; w = w->next) {
         r->watch[r->count] = w;
-        r->poll[1 + r->count++] = w->bell.poll;
+        r->poll[1 + r->count++] = w->function ? w->bell.poll : COVEI_NO_HANDLE;
         r->must_look = r->must_look || !w->is_named;
     }
-    if (r->room)
+    if (r->room) {
+        if (!covei_bell_is_sound(&list.control)) { /* the program has closed it (closefrom) */
+            covei_bell_close(no_dir, NULL, &list.control, false);
+            cove_result result = covei_bell_open(no_dir, NULL, NULL, SLICE_NS, &list.control);
+            (void)result; /* without it changes of the list are noticed a second later */
+        }
         r->poll[0] = list.control.poll;
-    return true;
+    }
+    return count;
 }
 
-/* The functions are called without the mutex: they may open, close and ask for anything. */
-static bool serve(round *r) {
-    bool was_news = false;
+static cove_result open_bell(covei_watch *watch);
+
+/* One of those who were collected, if it still is there. Under the mutex. Returns its function where it is due. */
+static covei_watch_fn is_due(covei_watch *w, bool rings, bool *out_news) {
+    if (!is_listed(w))
+        return NULL;
+    if (!covei_bell_is_sound(&w->bell)) { /* closefrom again: another bell, unless the user had the descriptor and has closed it himself */
+        covei_bell_close(no_dir, NULL, &w->bell, false);
+        if (!w->function || open_bell(w) != COVE_OK)
+            return NULL;
+        rings = true;
+    }
+    if (!w->is_named && w->has_news(w->handle, &w->seen)) {
+        covei_watch_touch(w);
+        *out_news = rings = true;
+    }
+    return rings ? w->function : NULL;
+}
+
+/* The functions are called without the mutex: they may open, close, fork and ask for anything. False: this is a child of fork, where the
+ * thread is not the library's. */
+static bool serve(round *r, uint64_t epoch, bool *out_news) {
+    *out_news = false;
     for (uint32_t i = 0; i < r->count; i++) {
         covei_watch *w = r->watch[i];
         enter();
-        bool is_due = is_listed(w) && w->bell.poll == r->poll[1 + i];
-        if (is_due && !w->is_named && w->has_news(w->handle, &w->seen)) {
-            covei_bell_touch(&w->bell);
-            was_news = r->ready[1 + i] = true;
-        }
-        is_due = is_due && r->ready[1 + i] && w->function;
-        void (*function)(void *, void *) = is_due ? w->function : NULL;
-        void *context = is_due ? w->context : NULL, *handle = is_due ? w->handle : NULL;
-        if (is_due) {
+        covei_watch_fn function = is_due(w, r->ready[1 + i], out_news);
+        covei_watch_as as = function ? w->as : NULL;
+        void *context = function ? w->context : NULL, *handle = function ? w->handle : NULL;
+        bool has_fd = function && w->has_fd;
+        if (function) {
             list.current = w;
             covei_watch_rearm(w);
         }
         leave();
-        if (!is_due)
+        if (!function)
             continue;
-        function(context, handle);
+        as(function, context, handle);
+        if (covei_process_epoch() != epoch)
+            return false;
         enter();
-        list.current = NULL; /* `w` may be gone by now */
+        if (has_fd && is_listed(w))
+            covei_watch_touch(w); /* what its own event loop would have heard */
+        if (list.current == w)    /* else the handle was closed inside */
+            list.current = NULL;
         covei_add_seqcst(&list.ended, 1);
         leave();
         covei_wake(&list.ended);
     }
-    return was_news;
+    return true;
 }
 
 static void be_the_thread(void *context) {
     round r = {0};
     uint32_t idle = 0;
+    uint64_t epoch = covei_process_epoch();
+    bool is_news = false;
     (void)context;
     enter();
     list.thread = thread_self();
@@ -184,7 +230,7 @@ static void be_the_thread(void *context) {
         enter();
         bool goes_on = collect(&r);
         if (!goes_on) {
-            covei_bell_close((covei_dir){COVEI_NO_HANDLE}, NULL, &list.control);
+            covei_bell_close(no_dir, NULL, &list.control, false);
             list.thread = 0;
         }
         leave();
@@ -194,10 +240,12 @@ static void be_the_thread(void *context) {
             covei_pause(LOOK_NS);
             continue;
         }
-        covei_bell_wait(r.poll, r.ready, r.count + 1, !r.must_look ? UINT64_MAX : idle < IDLE_AFTER ? LOOK_NS : LOOK_IDLE_NS);
+        covei_bell_wait(r.poll, r.ready, r.count + 1, !r.must_look ? SLICE_NS : idle < IDLE_AFTER ? LOOK_NS : LOOK_IDLE_NS);
         if (r.ready[0])
-            covei_bell_silence(&list.control, SLICE_NS);
-        idle = serve(&r) ? 0 : idle + 1;
+            covei_bell_silence(&list.control, 2 * SLICE_NS);
+        if (!serve(&r, epoch, &is_news))
+            break;
+        idle = is_news ? 0 : idle + 1;
     }
     free(r.watch);
     free(r.poll);
@@ -206,20 +254,21 @@ static void be_the_thread(void *context) {
 
 /* Puts it on the list, and sees to the thread. Under the mutex. COVE_OK · told. */
 static cove_result enlist(covei_watch *watch) {
-    if (is_listed(watch))
+    if (watch->is_listed)
         return COVE_OK;
     if (!list.thread) {
-        cove_result result = covei_bell_open((covei_dir){COVEI_NO_HANDLE}, NULL, 0, SLICE_NS, &list.control);
+        cove_result result = covei_bell_open(no_dir, NULL, NULL, 2 * SLICE_NS, &list.control);
         if (result != COVE_OK)
-            return covei_fail(result, 0, "watch", "no descriptor for the thread that is told of changes");
+            return covei_fail(result, 0, "watch", "no descriptors left for the thread that is told of changes");
         if ((result = covei_thread_start(be_the_thread, NULL)) != COVE_OK) {
-            covei_bell_close((covei_dir){COVEI_NO_HANDLE}, NULL, &list.control);
+            covei_bell_close(no_dir, NULL, &list.control, false);
             return result;
         }
-        list.thread = 1; /* on its way */
+        list.thread = 1;
     }
     watch->next = list.first;
     list.first = watch;
+    watch->is_listed = true;
     covei_bell_touch(&list.control);
     return COVE_OK;
 }
@@ -231,9 +280,10 @@ static void delist(covei_watch *watch) {
             covei_bell_touch(&list.control);
             break;
         }
+    watch->is_listed = false;
 }
 
-/* Until its function is not running. Enters and leaves the mutex. */
+/* Until its function is not running. Leaves and enters the mutex. */
 static void wait_until_returned(covei_watch *watch) {
     for (;;) {
         uint32_t ended = covei_load_seqcst(&list.ended);
@@ -247,44 +297,98 @@ static void wait_until_returned(covei_watch *watch) {
 
 /* ---- One handle's wish. */
 
+/* With a name where it can have one. COVE_OK · told. */
 static cove_result open_bell(covei_watch *watch) {
     covei_member *member = watch->member;
+    uint32_t slot = covei_load_relaxed(&member->slot);
     char name[COVEI_BELL_NAME_BYTES];
     covei_file_facts facts;
     covei_file probe;
-    covei_dir dir = {COVEI_NO_HANDLE};
+    covei_dir dir = no_dir;
     cove_result result = COVE_ERR_UNSUPPORTED;
     if (!member->is_read_only && covei_domain_dir(member->domain, &dir) == COVE_OK && covei_member_probe(member, &probe) == COVE_OK &&
         covei_file_look(probe, &facts) == COVE_OK) {
-        covei_bell_name(member->id, covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), name);
-        result = covei_bell_open(dir, name, facts.mode & 0666, SLICE_NS, &watch->bell); /* who may write the object may ring */
+        covei_bell_access access = {facts.mode & 0666, facts.owner_uid, facts.owner_gid};
+        covei_bell_name(member->id, slot, covei_load_relaxed(&member->generation), name);
+        covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], COVEI_BELL_COUNT); /* before there is a name that a death would leave */
+        result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);
+        if (result == COVE_ERR_EXISTS && covei_file_unlink(dir, name) == COVE_OK) /* our own, of before a closefrom */
+            result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);
+        if (result == COVE_OK)
+            covei_or_seqcst(&member->header->watching[slot / 64], UINT64_C(1) << (slot % 64));
+        else
+            covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], 0);
     }
     watch->is_named = result == COVE_OK;
     if (result != COVE_OK)
-        result = covei_bell_open(dir, NULL, 0, SLICE_NS, &watch->bell);
-    return result == COVE_OK ? COVE_OK : covei_fail(result, 0, "watch", "no descriptors left for a bell: it takes three");
+        result = covei_bell_open(no_dir, NULL, NULL, SLICE_NS, &watch->bell);
+    covei_error_about(member->domain->path, member->name);
+    if (result != COVE_OK)
+        return covei_fail(result, 0, "watch", "no descriptors left for a bell: it takes three");
+    if (!watch->is_named) {
+        (void)watch->has_news(watch->handle, &watch->seen);
+        result = enlist(watch);
+        if (result != COVE_OK)
+            covei_bell_close(no_dir, NULL, &watch->bell, false);
+    }
+    return result;
 }
 
-cove_result covei_watch_open(covei_watch *watch) {
-    covei_member *member = watch->member;
+/* Has a bell, and rings: somebody has become interested. Under the mutex. COVE_OK · told. */
+static cove_result use(covei_watch *watch) {
     cove_result result = COVE_OK;
-    covei_error_about(member->domain->path, member->name);
+    if (covei_load_relaxed(&watch->state) != COVEI_WATCH_NONE && !covei_bell_is_sound(&watch->bell)) {
+        covei_bell_close(no_dir, NULL, &watch->bell, false);
+        result = open_bell(watch);
+    } else if (covei_load_relaxed(&watch->state) == COVEI_WATCH_NONE && (result = open_bell(watch)) == COVE_OK) {
+        watch->next_bell = list.first_bell;
+        list.first_bell = watch;
+    }
+    if (result != COVE_OK)
+        return result;
+    if (!watch->is_named)
+        result = enlist(watch);
+    covei_watch_touch(watch);
+    covei_store_release(&watch->state, COVEI_WATCH_USED); /* PAIR watch */
+    return result;
+}
+
+cove_result covei_watch_fd(covei_watch *watch, int *out_fd) {
+    cove_result result = COVE_OK;
     enter();
-    if (!covei_watch_is_open(watch) && (result = open_bell(watch)) == COVE_OK) {
-        if (watch->is_named) {
-            uint32_t slot = covei_load_relaxed(&member->slot);
-            covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], 2); /* there is a bell; not armed yet */
-            covei_or_seqcst(&member->header->watching[slot / 64], UINT64_C(1) << (slot % 64));
-        } else {
-            (void)watch->has_news(watch->handle, &watch->seen);
+    if (!watch->has_fd || !covei_bell_is_sound(&watch->bell))
+        result = use(watch);
+    if (result == COVE_OK) {
+        watch->has_fd = true;
+        *out_fd = (int)watch->bell.poll;
+    }
+    leave();
+    return result;
+}
+
+cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *context) {
+    cove_result result = COVE_OK;
+    enter();
+    if (function) {
+        result = use(watch);
+        if (result == COVE_OK)
             result = enlist(watch);
+        if (watch->function) { /* the one before is not running any more either */
+            watch->function = NULL;
+            wait_until_returned(watch);
         }
         if (result == COVE_OK) {
-            covei_bell_touch(&watch->bell);
-            covei_store_release(&watch->is_open, 1); /* PAIR watch */
-        } else {
-            covei_bell_close((covei_dir){COVEI_NO_HANDLE}, NULL, &watch->bell);
+            watch->function = function;
+            watch->context = context;
+            covei_bell_touch(&list.control); /* so that its bell is waited for, which rings: the first call */
         }
+    } else if (covei_load_relaxed(&watch->state) != COVEI_WATCH_NONE) {
+        watch->function = NULL;
+        if (watch->is_named || !watch->has_fd)
+            delist(watch);
+        if (!watch->has_fd)
+            covei_store_release(&watch->state, COVEI_WATCH_IDLE); /* nobody rings for nobody */
+        wait_until_returned(watch);
     }
     leave();
     return result;
@@ -295,53 +399,63 @@ void covei_watch_rearm(covei_watch *watch) {
     if (!watch->is_named)
         return;
     covei_a32 *word = &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
-    covei_store_seqcst(word, (((covei_load_relaxed(word) >> 1) + 1) << 1) | 1); /* PAIR bell: before the event is armed */
-    /* Counted, unlike the arming of a sleeper, who compares the word once more when he goes to sleep: a teller that is on its way must see
+    uint32_t seen = covei_load_relaxed(word);
+    while (!covei_cas_seqcst(word, &seen, ((seen + COVEI_BELL_COUNT) & ~COVEI_BELL_UNHEARD) | COVEI_BELL_ARMED)) /* PAIR bell */
+        ;
+    if (covei_unlikely(seen & COVEI_BELL_UNHEARD)) { /* somebody cannot reach us: then our thread looks */
+        enter();
+        watch->is_named = enlist(watch) != COVE_OK;
+        leave();
+    }
+    /* Counted, unlike the arming of a sleeper, who compares the word once more when he goes to sleep: a teller that is on his way must see
      * that this is a new arming. */
-    uint32_t seen = covei_load_relaxed(watch->event);
+    seen = covei_load_relaxed(watch->event);
     while (!covei_cas_seqcst(watch->event, &seen, (seen + 2) | COVEI_EVENT_ARMED))
         ;
 }
 
-cove_result covei_watch_call(covei_watch *watch, void (*function)(void *context, void *handle), void *context) {
-    cove_result result = COVE_OK;
-    enter();
-    if (function) {
-        watch->function = function;
-        watch->context = context;
-        result = enlist(watch);
-        covei_bell_touch(&watch->bell); /* the first call */
-    } else {
-        watch->function = NULL;
-        if (watch->is_named)
-            delist(watch);
-        wait_until_returned(watch);
-    }
-    leave();
-    return result;
+void covei_watch_touch(covei_watch *watch) {
+    covei_bell_touch(&watch->bell);
+}
+
+bool covei_watch_asks(covei_watch *watch) {
+    cove_time_ns now = covei_clock_ns();
+    if (now - watch->asked_ns < SLICE_NS)
+        return false;
+    watch->asked_ns = now;
+    return true;
 }
 
 void covei_watch_close(covei_watch *watch) {
     covei_member *member = watch->member;
     char name[COVEI_BELL_NAME_BYTES];
     covei_dir dir;
-    if (!covei_watch_is_open(watch))
+    if (covei_load_acquire(&watch->state) == COVEI_WATCH_NONE) /* PAIR watch */
         return;
     enter();
     watch->function = NULL;
     delist(watch);
     wait_until_returned(watch);
-    covei_store_relaxed(&watch->is_open, 0);
-    bool is_named = watch->is_named && covei_domain_dir(member->domain, &dir) == COVE_OK;
-    if (is_named)
+    if (list.current == watch) /* it closes itself: what is opened at this address next is not running */
+        list.current = NULL;
+    for (covei_watch **at = &list.first_bell; *at; at = &(*at)->next_bell)
+        if (*at == watch) {
+            *at = watch->next_bell;
+            break;
+        }
+    covei_store_relaxed(&watch->state, COVEI_WATCH_NONE);
+    bool has_name = !member->is_read_only && covei_domain_dir(member->domain, &dir) == COVE_OK;
+    if (has_name)
         covei_bell_name(member->id, covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), name);
-    covei_bell_close(is_named ? dir : (covei_dir){COVEI_NO_HANDLE}, is_named ? name : NULL, &watch->bell);
+    covei_bell_close(has_name ? dir : no_dir, has_name ? name : NULL, &watch->bell, false);
     leave();
 }
 
+/* Mostly the hook of fork has done it; not for a child that was made without. */
 void covei_watch_forget(covei_watch *watch) {
-    if (covei_watch_is_open(watch))
-        covei_bell_close((covei_dir){COVEI_NO_HANDLE}, NULL, &watch->bell);
-    covei_store_relaxed(&watch->is_open, 0);
+    if (covei_load_acquire(&watch->state) != COVEI_WATCH_NONE) /* PAIR watch */
+        covei_bell_close(no_dir, NULL, &watch->bell, true);
+    covei_store_relaxed(&watch->state, COVEI_WATCH_NONE);
     watch->function = NULL;
+    watch->is_listed = watch->has_fd = false;
 }

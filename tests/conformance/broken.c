@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -487,18 +488,20 @@ WRAP(void, covei_bell_touch, (const covei_bell *bell)) {
         __real_covei_bell_touch(bell);
 }
 
-WRAP(cove_result, covei_bell_open, (covei_dir dir, const char *name, uint32_t mode, uint64_t slice_ns, covei_bell *out_bell)) {
+WRAP(cove_result, covei_bell_open,
+     (covei_dir dir, const char *name, const covei_bell_access *access, uint64_t slice_ns, covei_bell *out_bell)) {
+    covei_bell_access other = {0600, geteuid(), getegid()};
     if (broken("41.2"))
         slice_ns = UINT64_C(3600000000000);
-    if (broken("41.3"))
-        mode = 0600;
     if (broken("41.5") && name)
         unlinkat((int)dir.handle, name, 0);
-    cove_result result = __real_covei_bell_open(dir, name, mode, slice_ns, out_bell);
+    cove_result result = __real_covei_bell_open(dir, name, broken("41.3") && name ? &other : access, slice_ns, out_bell);
     if (broken("41.1"))
         __real_covei_bell_touch(out_bell);
     if (broken("41.4"))
         fcntl((int)out_bell->timer, F_SETFD, 0);
+    if (broken("41.6") && name && access)
+        fchmodat((int)dir.handle, name, access->mode, 0);
     return result;
 }
 
@@ -509,8 +512,24 @@ WRAP(cove_result, covei_bell_ring, (covei_dir dir, const char *name)) {
     if (broken("42.2") && ++count > 500)
         for (;;)
             pause();
+    if (broken("42.4") && access("/proc/self/fd/0", F_OK) != 0)
+        return COVE_ERR_UNSUPPORTED;
     cove_result result = __real_covei_bell_ring(dir, name);
     return broken("42.3") ? COVE_OK : result;
+}
+
+WRAP(cove_result, covei_bell_find, (covei_dir dir, const char *name)) {
+    return broken("48.1") ? __real_covei_bell_ring(dir, name) : __real_covei_bell_find(dir, name);
+}
+
+WRAP(bool, covei_bell_is_sound, (const covei_bell *bell)) {
+    return broken("49.1") || __real_covei_bell_is_sound(bell);
+}
+
+WRAP(void, covei_process_in_child, (void (*function)(void))) {
+    if (broken("50.1") && function)
+        function();
+    __real_covei_process_in_child(function);
 }
 
 WRAP(void, covei_bell_silence, (const covei_bell *bell, uint64_t slice_ns)) {
@@ -518,9 +537,15 @@ WRAP(void, covei_bell_silence, (const covei_bell *bell, uint64_t slice_ns)) {
         __real_covei_bell_silence(bell, broken("41.2") ? UINT64_C(3600000000000) : slice_ns);
 }
 
-WRAP(void, covei_bell_close, (covei_dir dir, const char *name, covei_bell *bell)) {
+WRAP(void, covei_bell_close, (covei_dir dir, const char *name, covei_bell *bell, bool is_inherited)) {
+    if (broken("45.4")) {
+        close((int)bell->poll);
+        close((int)bell->socket);
+    }
+    if (broken("45.5") && is_inherited)
+        epoll_ctl((int)bell->poll, EPOLL_CTL_DEL, (int)bell->socket, NULL);
     if (!broken("45.1"))
-        __real_covei_bell_close(dir, broken("45.2") ? NULL : name, bell);
+        __real_covei_bell_close(dir, broken("45.2") ? NULL : name, bell, is_inherited || broken("45.3"));
 }
 
 WRAP(void, covei_bell_wait, (const int64_t *polls, bool *ready, uint32_t count, uint64_t duration_ns)) {

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/epoll.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -1508,7 +1509,8 @@ static bool rings(const covei_bell *bell, int ms) {
 
 static covei_bell make_bell(covei_dir dir, const char *name, uint64_t slice_ns) {
     covei_bell bell;
-    expect(COVE_OK, covei_bell_open(dir, name, 0600, slice_ns, &bell));
+    covei_bell_access access = {0600, geteuid(), getegid()};
+    expect(COVE_OK, covei_bell_open(dir, name, &access, slice_ns, &bell));
     return bell;
 }
 
@@ -1516,7 +1518,7 @@ TEST(c_41_1_a_new_bell_is_silent) {
     covei_dir dir = open_dir(test_domain);
     covei_bell bell = make_bell(dir, ".bell", 10 * SECOND);
     assert_false(rings(&bell, 50));
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
@@ -1527,21 +1529,35 @@ TEST(c_41_2_a_bell_rings_by_itself_after_its_slice) {
     covei_bell_silence(&bell, SECOND / 20);
     assert_false(rings(&bell, 5));
     assert_true(rings(&bell, 3000));
-    covei_bell_close(dir, NULL, &bell);
+    covei_bell_close(dir, NULL, &bell, false);
     covei_dir_close(dir);
 }
 
-TEST(c_41_3_the_name_of_a_bell_has_the_mode_that_was_asked_for) {
-    covei_dir dir = open_dir(test_domain);
-    covei_bell bell;
-    struct stat facts;
-    mode_t before = umask(077);
-    expect(COVE_OK, covei_bell_open(dir, ".bell", 0662, SECOND, &bell));
-    umask(before);
-    assert_int_equal(stat(in_domain(".bell"), &facts), 0);
-    assert_int_equal(facts.st_mode & 07777, 0662);
-    covei_bell_close(dir, ".bell", &bell);
-    covei_dir_close(dir);
+static int ring_as_another(void *context) {
+    if (setgroups(0, NULL) || setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234))
+        return NOT_HERE;
+    return covei_bell_ring(*(covei_dir *)context, ".bell") == COVE_OK ? 0 : 1;
+}
+
+TEST(c_41_3_who_may_write_the_object_may_ring_its_bell) {
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(test_domain, 0711), 0);
+    static const covei_bell_access cases[] = {{0600, 1234, 1234}, {0660, 0, 1234}, {0666, 0, 0}, {0602, 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        covei_dir dir = open_dir(test_domain);
+        covei_bell bell;
+        struct stat facts;
+        mode_t before = umask(077);
+        expect(COVE_OK, covei_bell_open(dir, ".bell", &cases[i], 20 * SECOND, &bell));
+        umask(before);
+        assert_int_equal(stat(in_domain(".bell"), &facts), 0);
+        assert_int_equal(facts.st_mode & 07777, cases[i].mode);
+        ran_or_skipped(end_of(child(ring_as_another, &dir)));
+        assert_true(rings(&bell, 1000));
+        covei_bell_close(dir, ".bell", &bell, false);
+        covei_dir_close(dir);
+    }
 }
 
 TEST(c_41_4_the_descriptors_of_a_bell_do_not_pass_through_exec) {
@@ -1550,16 +1566,53 @@ TEST(c_41_4_the_descriptors_of_a_bell_do_not_pass_through_exec) {
     const int64_t handles[] = {bell.poll, bell.socket, bell.timer};
     for (int i = 0; i < 3; i++)
         assert_true(fcntl((int)handles[i], F_GETFD) & FD_CLOEXEC);
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
 TEST(c_41_5_a_name_that_is_taken_is_told) {
     covei_dir dir = open_dir(test_domain);
     covei_bell bell = make_bell(dir, ".bell", SECOND), other;
-    expect(COVE_ERR_EXISTS, covei_bell_open(dir, ".bell", 0600, SECOND, &other));
+    expect(COVE_ERR_EXISTS, covei_bell_open(dir, ".bell", &(covei_bell_access){0600, geteuid(), getegid()}, SECOND, &other));
     assert_int_equal(access(in_domain(".bell"), F_OK), 0);
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
+    covei_dir_close(dir);
+}
+
+/* Swaps the name for a link to a file, as fast as it can. */
+static void *swap_names(void *context) {
+    covei_a32 *stop = context;
+    write_file("victim", "x");
+    assert_int_equal(chmod(in_domain("victim"), 0600), 0);
+    while (!covei_load_seqcst(stop)) {
+        int ignored = symlink("victim", in_domain(".link"));
+        ignored = syscall(SYS_renameat2, AT_FDCWD, in_domain(".link"), AT_FDCWD, in_domain(".bell"), 2 /* RENAME_EXCHANGE */) == 0;
+        (void)ignored;
+        unlink(in_domain(".link"));
+    }
+    return NULL;
+}
+
+TEST(c_41_6_what_somebody_puts_in_the_place_of_the_name_is_not_changed) {
+    covei_dir dir = open_dir(test_domain);
+    pthread_t thread;
+    struct stat facts;
+    static covei_a32 stop;
+    stop = 0;
+    pthread_create(&thread, NULL, swap_names, (void *)&stop);
+    eventually(stat(in_domain("victim"), &facts) == 0);
+    for (int i = 0; i < 30000; i++) {
+        covei_bell bell;
+        if (covei_bell_open(dir, ".bell", &(covei_bell_access){0666, geteuid(), getegid()}, SECOND, &bell) == COVE_OK)
+            covei_bell_close(dir, NULL, &bell, false);
+        unlink(in_domain(".bell"));
+        if (stat(in_domain("victim"), &facts) == 0)
+            assert_int_equal(facts.st_mode & 07777, 0600);
+    }
+    covei_store_seqcst(&stop, 1);
+    pthread_join(thread, NULL);
+    unlink(in_domain(".bell"));
+    unlink(in_domain("victim"));
     covei_dir_close(dir);
 }
 
@@ -1569,7 +1622,7 @@ TEST(c_42_1_a_bell_that_was_rung_rings_until_it_is_silenced) {
     expect(COVE_OK, covei_bell_ring(dir, ".bell"));
     for (int i = 0; i < 3; i++)
         assert_true(rings(&bell, 1000));
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
@@ -1580,13 +1633,13 @@ TEST(c_42_2_ringing_often_waits_for_nobody) {
     for (int i = 0; i < 1000; i++)
         expect(COVE_OK, covei_bell_ring(dir, ".bell"));
     alarm(0);
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
 static int have_a_bell(void *context) {
     covei_bell bell;
-    return covei_bell_open(*(covei_dir *)context, ".bell", 0600, SECOND, &bell) == COVE_OK ? 0 : 1;
+    return covei_bell_open(*(covei_dir *)context, ".bell", &(covei_bell_access){0600, geteuid(), getegid()}, SECOND, &bell) == COVE_OK ? 0 : 1;
 }
 
 TEST(c_42_3_nobody_is_there_when_the_owner_of_a_bell_has_died) {
@@ -1599,12 +1652,38 @@ TEST(c_42_3_nobody_is_there_when_the_owner_of_a_bell_has_died) {
     covei_dir_close(dir);
 }
 
+static int ring_after_main(void *context);
+static covei_dir ring_dir;
+
+static void *ring_alone(void *unused) {
+    (void)unused;
+    usleep(50000);
+    syscall(SYS_exit_group, covei_bell_ring(ring_dir, ".bell") == COVE_OK ? 0 : 1);
+    return NULL;
+}
+
+static int ring_after_main(void *context) {
+    pthread_t thread;
+    ring_dir = *(covei_dir *)context;
+    pthread_create(&thread, NULL, ring_alone, NULL);
+    pthread_exit(NULL);
+}
+
+TEST(c_42_4_a_bell_can_be_rung_when_the_main_thread_has_ended) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    assert_int_equal(end_of(child(ring_after_main, &dir)), 0);
+    assert_true(rings(&bell, 1000));
+    covei_bell_close(dir, ".bell", &bell, false);
+    covei_dir_close(dir);
+}
+
 TEST(c_43_1_a_bell_that_was_touched_rings) {
     covei_dir dir = open_dir(test_domain);
     covei_bell bell = make_bell(dir, NULL, 20 * SECOND);
     covei_bell_touch(&bell);
     assert_true(rings(&bell, 1000));
-    covei_bell_close(dir, NULL, &bell);
+    covei_bell_close(dir, NULL, &bell, false);
     covei_dir_close(dir);
 }
 
@@ -1619,7 +1698,7 @@ TEST(c_44_1_a_silenced_bell_is_silent_and_can_be_rung_again) {
         covei_bell_silence(&bell, 20 * SECOND);
         assert_false(rings(&bell, 20));
     }
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
@@ -1628,7 +1707,7 @@ TEST(c_45_1_no_descriptor_is_left_of_a_bell) {
     int before = count_descriptors();
     for (int i = 0; i < 50; i++) {
         covei_bell bell = make_bell(dir, i % 2 ? ".bell" : NULL, SECOND);
-        covei_bell_close(dir, i % 2 ? ".bell" : NULL, &bell);
+        covei_bell_close(dir, i % 2 ? ".bell" : NULL, &bell, false);
     }
     assert_int_equal(count_descriptors(), before);
     covei_dir_close(dir);
@@ -1637,8 +1716,60 @@ TEST(c_45_1_no_descriptor_is_left_of_a_bell) {
 TEST(c_45_2_the_name_goes_with_the_bell) {
     covei_dir dir = open_dir(test_domain);
     covei_bell bell = make_bell(dir, ".bell", SECOND);
-    covei_bell_close(dir, ".bell", &bell);
+    covei_bell_close(dir, ".bell", &bell, false);
     assert_int_equal(access(in_domain(".bell"), F_OK), -1);
+    covei_dir_close(dir);
+}
+
+TEST(c_45_3_an_event_loop_hears_nothing_more_through_a_child) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", SECOND / 50);
+    int loop = epoll_create1(0);
+    struct epoll_event event = {.events = EPOLLIN};
+    assert_int_equal(epoll_ctl(loop, EPOLL_CTL_ADD, (int)bell.poll, &event), 0);
+    pid_t pid = fork();
+    if (!pid)
+        _exit(usleep(300000));
+    covei_bell_close(dir, ".bell", &bell, false);
+    assert_int_equal(epoll_wait(loop, &event, 1, 150), 0);
+    waitpid(pid, NULL, 0);
+    close(loop);
+    covei_dir_close(dir);
+}
+
+TEST(c_45_4_what_the_program_has_put_in_the_place_of_a_descriptor_stays_open) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", SECOND);
+    const int numbers[] = {(int)bell.poll, (int)bell.socket, (int)bell.timer};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(dup2(0, numbers[i]), numbers[i]);
+    covei_bell_silence(&bell, SECOND);
+    covei_bell_close(dir, ".bell", &bell, false);
+    for (int i = 0; i < 3; i++) {
+        assert_true(fcntl(numbers[i], F_GETFD) >= 0);
+        close(numbers[i]);
+    }
+    covei_dir_close(dir);
+}
+
+static int close_inherited(void *context) {
+    covei_bell bell = *(covei_bell *)context;
+    int before = count_descriptors();
+    covei_bell_close((covei_dir){COVEI_NO_HANDLE}, ".bell", &bell, true);
+    return count_descriptors() == before - 3 ? 0 : 1;
+}
+
+TEST(c_45_5_a_bell_that_a_child_has_closed_goes_on_in_the_parent) {
+    covei_dir dir = open_dir(test_domain);
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    assert_int_equal(end_of(child(close_inherited, &bell)), 0);
+    expect(COVE_OK, covei_bell_ring(dir, ".bell"));
+    assert_true(rings(&bell, 1000));
+    covei_bell_silence(&bell, 20 * SECOND);
+    assert_false(rings(&bell, 20));
+    covei_bell_touch(&bell);
+    assert_true(rings(&bell, 1000));
+    covei_bell_close(dir, ".bell", &bell, false);
     covei_dir_close(dir);
 }
 
@@ -1665,8 +1796,8 @@ TEST(c_46_1_a_wait_for_bells_ends_when_one_rings_or_its_time_is_over) {
     assert_true(ready[1]);
     pthread_join(thread, NULL);
     alarm(0);
-    covei_bell_close(dir, NULL, &bell[0]);
-    covei_bell_close(dir, NULL, &bell[1]);
+    covei_bell_close(dir, NULL, &bell[0], false);
+    covei_bell_close(dir, NULL, &bell[1], false);
     covei_dir_close(dir);
 }
 
@@ -1685,7 +1816,7 @@ TEST(c_46_2_a_wait_for_bells_tells_which_do_not_ring) {
     covei_bell_wait(polls, ready, 40, 2 * SECOND);
     for (int i = 0; i < 40; i++) {
         assert_int_equal(ready[i], i % 3 == 0);
-        covei_bell_close(dir, NULL, &bell[i]);
+        covei_bell_close(dir, NULL, &bell[i], false);
     }
     covei_dir_close(dir);
 }
@@ -1719,4 +1850,57 @@ TEST(c_47_2_a_thread_that_is_not_to_be_had_is_told) {
     if (test_is_slow)
         skip(); /* the sanitizers start threads of their own */
     ran_or_skipped(end_of(child(start_where_there_is_none, NULL)));
+}
+
+TEST(c_48_1_a_bell_is_found_without_ringing_it) {
+    covei_dir dir = open_dir(test_domain);
+    expect(COVE_ERR_NOT_FOUND, covei_bell_find(dir, ".bell"));
+    covei_bell bell = make_bell(dir, ".bell", 20 * SECOND);
+    expect(COVE_OK, covei_bell_find(dir, ".bell"));
+    assert_false(rings(&bell, 20));
+    covei_bell_close(dir, ".bell", &bell, false);
+    assert_int_equal(end_of(child(have_a_bell, &dir)), 0);
+    expect(COVE_ERR_NOT_FOUND, covei_bell_find(dir, ".bell"));
+    unlink(in_domain(".bell"));
+    covei_dir_close(dir);
+}
+
+TEST(c_49_1_a_bell_whose_descriptors_are_not_its_own_is_not_sound) {
+    covei_dir dir = open_dir(test_domain);
+    for (int i = 0; i < 6; i++) {
+        covei_bell bell = make_bell(dir, ".bell", SECOND);
+        const int numbers[] = {(int)bell.poll, (int)bell.socket, (int)bell.timer};
+        assert_true(covei_bell_is_sound(&bell));
+        if (i < 3)
+            close(numbers[i]);
+        else
+            dup2(0, numbers[i - 3]);
+        assert_false(covei_bell_is_sound(&bell));
+        covei_bell_close(dir, ".bell", &bell, false);
+        if (i >= 3)
+            close(numbers[i - 3]);
+    }
+    covei_dir_close(dir);
+}
+
+static covei_a32 *children_told;
+
+static void tell_of_child(void) {
+    covei_add_seqcst(children_told, 1);
+}
+
+static int do_nothing(void *context) {
+    (void)context;
+    return 0;
+}
+
+TEST(c_50_1_a_child_of_fork_is_told_of_and_its_parent_is_not) {
+    children_told = shared_memory(4);
+    covei_guard_enter(); /* the platform has started */
+    covei_guard_leave();
+    covei_process_in_child(tell_of_child);
+    assert_int_equal(covei_load_seqcst(children_told), 0);
+    assert_int_equal(end_of(child(do_nothing, NULL)), 0);
+    assert_int_equal(covei_load_seqcst(children_told), 1);
+    covei_process_in_child(NULL);
 }

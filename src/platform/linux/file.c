@@ -141,6 +141,7 @@ static covei_file_facts facts_of(const struct stat *facts) {
         .size_bytes = (uint64_t)facts->st_size,
         .allocated_bytes = (uint64_t)facts->st_blocks * 512,
         .owner_uid = facts->st_uid,
+        .owner_gid = facts->st_gid,
         .mode = facts->st_mode & 07777,
         .is_regular = S_ISREG(facts->st_mode),
         .has_name = facts->st_nlink > 0,

@@ -55,6 +55,8 @@ uint64_t covei_process_renew(void) {
     return covei_load_relaxed(word);
 }
 
+static void (*in_child)(void);
+
 static void before_fork(void) {
     pthread_mutex_lock(&guard.mutex);
     while (guard.fork_waits)
@@ -79,6 +81,12 @@ static void after_fork_in_child(void) {
     guard.fork_waits = false;
     covei_store_relaxed(epoch_page ? epoch_page : &epoch_without_page, 0);
     covei_process_renew();
+    if (in_child)
+        in_child();
+}
+
+void covei_process_in_child(void (*function)(void)) {
+    in_child = function;
 }
 
 static void start(void) {
@@ -223,6 +231,9 @@ cove_result covei_thread_start(void (*function)(void *context), void *context) {
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) /* whose handlers a program may rely on */
+        sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_BLOCK, &all, &before); /* the new thread inherits it */
     int error = pthread_create(&thread, &attributes, run_thread, s);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
