@@ -382,3 +382,276 @@ TEST(a_child_of_fork_has_bells_of_its_own) {
     cove_stream_close(writer);
     assert_int_equal(hidden_names(), 0);
 }
+
+/* ---- What went wrong once. */
+
+static void is_told_soon(int fd) {
+    cove_time_ns before = cove_now();
+    assert_true(is_readable(fd, 5000));
+    assert_true(cove_now() - before < 700000000u); /* else it was its own slice that told */
+}
+
+TEST(an_interrupted_handle_disarms_nobody_else) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0), *other = open_stream(COVE_READ_WRITE, 0);
+    cove_block *block, *watcher;
+    char data[8];
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    read_all(reader);
+    cove_stream_interrupt(other);
+    write_one(writer);
+    is_told_soon(fd);
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}));
+    expect(COVE_OK, cove_block_open(&watcher, "b", NULL));
+    expect(COVE_OK, cove_block_fd(watcher, &fd));
+    expect(COVE_OK, cove_block_get(watcher, data, 8, NULL, NULL, COVE_TRY));
+    cove_block_interrupt(block);
+    expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
+    is_told_soon(fd);
+    cove_block_close(watcher);
+    cove_block_close(block);
+    cove_stream_close(other);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+static double cpu_seconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+TEST(a_bell_that_nobody_answers_keeps_no_processor_busy) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_ONLY, 0), *called = open_stream(COVE_READ_ONLY, 0);
+    cove_stream *both = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    expect(COVE_OK, cove_stream_fd(both, &fd));
+    expect(COVE_OK, cove_stream_on_change(called, count_values, NULL));
+    expect(COVE_OK, cove_stream_on_change(called, NULL, NULL));
+    expect(COVE_OK, cove_stream_on_change(called, count_values, NULL));
+    write_one(writer);
+    expect(COVE_OK, cove_remove(NULL, "s", COVE_REMOVE_FORCE)); /* told once, and not a thousand times a second */
+    usleep(50000);
+    calls = 0;
+    double before = cpu_seconds();
+    usleep(1500000);
+    assert_true(cpu_seconds() - before < 0.3);
+    assert_true(calls <= 5);
+    cove_stream_close(both);
+    cove_stream_close(called);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+/* One value for each ring: the descriptor stays readable while there are more. */
+static int read_one_a_ring(void *context) {
+    cove_stream *stream;
+    int fd;
+    uint64_t got = 0, slow = 0;
+    (void)context;
+    if (cove_stream_open(&stream, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS}) != COVE_OK || cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    shared[0] = 1;
+    while (got != total) {
+        cove_time_ns before = cove_now();
+        if (!is_readable(fd, 10000))
+            return 2;
+        bool was_late = cove_now() - before > 700000000u;
+        slow += cove_stream_read(stream, &got, 8, NULL, COVE_TRY) >= 0 && was_late;
+    }
+    shared[1] = slow;
+    return 0;
+}
+
+TEST(no_ring_is_swallowed_by_a_value_that_comes_while_it_is_silenced) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0);
+    shared = shared_memory(64);
+    total = test_is_slow ? 5000 : 200000;
+    pid_t pid = child(read_one_a_ring, NULL);
+    eventually(shared[0]);
+    for (uint64_t n = 1; n <= total; n++) {
+        expect(COVE_OK, cove_stream_write(writer, &n, 8, 0, cove_in_ms(20000)));
+        for (volatile uint64_t spin = random_number() % 2000; spin; spin--)
+            ;
+    }
+    assert_int_equal(end_of(pid), 0);
+    assert_int_equal(shared[1], 0);
+    cove_stream_close(writer);
+}
+
+TEST(a_descriptor_rings_where_nobody_has_looked) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    cove_block *block, *watcher;
+    cove_block_view view, mine;
+    char data[8];
+    int fd;
+    write_one(writer);
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    read_all(reader);
+    expect(COVE_OK, cove_stream_seek(reader, COVE_START_OLDEST)); /* there is something again */
+    is_told_soon(fd);
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}));
+    expect(COVE_OK, cove_block_open(&watcher, "b", NULL));
+    expect(COVE_OK, cove_block_fd(watcher, &fd));
+    expect(COVE_OK, cove_block_get(watcher, data, 8, NULL, NULL, COVE_TRY));
+    expect(COVE_OK, cove_block_set(block, "x", 1, COVE_TRY));
+    expect(COVE_OK, cove_block_lock_write(block, &view, COVE_TRY));
+    expect(COVE_ERR_TIMEOUT, cove_block_lock_write(watcher, &mine, COVE_TRY)); /* has seen nothing */
+    is_told_soon(fd);
+    expect(COVE_OK, cove_block_abandon(block, &view));
+    cove_block_close(watcher);
+    cove_block_close(block);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+static int close_all_descriptors(void *context) {
+    cove_stream *writer = context, *named, *read_only, *later;
+    calls = values = 0;
+    named = open_stream(COVE_READ_WRITE, 0);
+    read_only = open_stream(COVE_READ_ONLY, 0);
+    if (cove_stream_on_change(named, count_values, NULL) != COVE_OK || cove_stream_on_change(read_only, count_values, NULL) != COVE_OK)
+        return 1;
+    eventually(calls >= 2);
+    for (int fd = 3; fd < 200; fd++)
+        close(fd);
+    int file[40];
+    for (int i = 0; i < 40; i++)
+        file[i] = dup(0);
+    usleep(1200000); /* the thread notices by itself */
+    calls = 0;
+    usleep(300000);
+    if (calls > 20)
+        return 2;
+    values = 0;
+    write_one(writer);
+    eventually(values == 2);
+    later = open_stream(COVE_READ_WRITE, 0);
+    calls = 0;
+    if (cove_stream_on_change(later, count_values, NULL) != COVE_OK)
+        return 3;
+    eventually(calls >= 1);
+    cove_stream_close(later);
+    cove_stream_close(named);
+    cove_stream_close(read_only);
+    for (int i = 0; i < 40; i++)
+        if (fcntl(file[i], F_GETFD) < 0)
+            return 4; /* a file of the program's was closed */
+    return 0;
+}
+
+TEST(a_program_that_closes_all_descriptors_is_still_called) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0);
+    assert_int_equal(end_of(child(close_all_descriptors, writer)), 0);
+    cove_stream_close(writer);
+    expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+}
+
+static void fork_inside(void *context, cove_stream *stream) {
+    static _Atomic int once;
+    read_all(stream);
+    if (!once++ && !fork()) {
+        /* In the child this is no thread of the library's: it ends with the function. */
+        usleep(200000);
+        _exit(0);
+    }
+    (*(_Atomic int *)context)++;
+}
+
+TEST(a_function_may_fork) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    static _Atomic int count;
+    count = 0;
+    expect(COVE_OK, cove_stream_on_change(reader, fork_inside, &count));
+    eventually(count >= 1);
+    for (int n = 1; n < 10; n++) {
+        int before = count;
+        write_one(writer);
+        eventually(count > before);
+    }
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+    assert_int_equal(waitpid(-1, NULL, 0) > 0, 1);
+}
+
+static int watch_and_leave_a_child(void *context) {
+    cove_stream *stream = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    if (cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    read_all(stream);
+    pid_t pid = fork();
+    if (!pid) {
+        for (int i = 0; i < 100 && !shared[1]; i++)
+            usleep(50000);
+        _exit(0);
+    }
+    (void)context;
+    shared[0] = 1;
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+TEST(the_bell_of_a_dead_process_goes_though_a_child_of_its_lives) {
+    cove_stream *keeper = open_stream(COVE_READ_WRITE, 0);
+    shared = shared_memory(64);
+    assert_int_equal(end_of(child(watch_and_leave_a_child, NULL)), -SIGKILL);
+    assert_int_equal(hidden_names(), 1);
+    expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+    assert_int_equal(hidden_names(), 0);
+    shared[1] = 1;
+    cove_stream_close(keeper);
+}
+
+TEST(a_garbage_collection_rings_no_bell) {
+    cove_stream *reader = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    read_all(reader);
+    for (int i = 0; i < 20; i++)
+        expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+    assert_false(is_readable(fd, 20));
+    assert_int_equal(hidden_names(), 1);
+    cove_stream_close(reader);
+}
+
+/* As many watchers as there are, each quicker than the teller rings them all: a change rings each once. */
+static int watch_eagerly(void *context) {
+    cove_stream *stream = open_stream(COVE_READ_WRITE, 0);
+    int fd, rings = 0;
+    uint64_t got = 0;
+    (void)context;
+    if (cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    read_all(stream);
+    atomic_fetch_add(&shared[0], 1);
+    while (got != total) {
+        if (!is_readable(fd, 10000))
+            return 2;
+        rings++;
+        while (cove_stream_read(stream, &got, 8, NULL, COVE_TRY) >= 0)
+            ;
+    }
+    atomic_fetch_add(&shared[1], (uint64_t)rings);
+    return 0;
+}
+
+TEST(sixteen_watchers_are_rung_about_once_for_each_value) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0);
+    pid_t pid[16];
+    shared = shared_memory(64);
+    total = 30;
+    for (int i = 0; i < 16; i++)
+        pid[i] = child(watch_eagerly, NULL);
+    eventually(shared[0] == 16);
+    for (uint64_t n = 1; n <= total; n++) {
+        expect(COVE_OK, cove_stream_write(writer, &n, 8, 0, COVE_TRY));
+        usleep(20000);
+    }
+    for (int i = 0; i < 16; i++)
+        assert_int_equal(end_of(pid[i]), 0);
+    printf("    %lu rings for %d watchers of %lu values\n", (unsigned long)shared[1], 16, (unsigned long)total);
+    assert_true(shared[1] < 3 * 16 * total);
+    cove_stream_close(writer);
+}
