@@ -97,15 +97,9 @@ typedef enum way { LINE, SLOT, COPY, IN_PLACE, WAYS } way;
 static inline void send_value(table *t, way w, int c, uint64_t n) {
     cove_loan loan;
     switch (w) {
-    case LINE:
-        atomic_store_explicit(t->line[c], n, memory_order_release);
-        break;
-    case SLOT:
-        bare_write(&t->slot[c], n, t->from, t->size);
-        break;
-    case COPY:
-        MUST(cove_stream_write(t->stream[c], t->from, t->size, 0, COVE_TRY));
-        break;
+    case LINE: atomic_store_explicit(t->line[c], n, memory_order_release); break;
+    case SLOT: bare_write(&t->slot[c], n, t->from, t->size); break;
+    case COPY: MUST(cove_stream_write(t->stream[c], t->from, t->size, 0, COVE_TRY)); break;
     default:
         MUST(cove_stream_loan(t->stream[c], t->size, &loan, COVE_TRY));
         memcpy(loan.data, t->from, 64);
@@ -121,9 +115,7 @@ static inline void receive_value(table *t, way w, int c, uint64_t n) {
         while (atomic_load_explicit(t->line[c], memory_order_acquire) != n)
             ;
         break;
-    case SLOT:
-        bare_read(&t->slot[c], n, t->to, t->size);
-        break;
+    case SLOT: bare_read(&t->slot[c], n, t->to, t->size); break;
     case COPY:
         while ((result = cove_stream_read(t->stream[c], t->to, t->size, NULL, COVE_TRY)) == COVE_ERR_EMPTY)
             ;

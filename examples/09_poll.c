@@ -7,7 +7,8 @@
 int main(void) {
     cove_stream *stream;
     int fd, ends[2], got = 0;
-    if (pipe(ends) || cove_stream_open(&stream, "poll", &(cove_stream_options){.type = COVE_TYPE_TEXT, .start = COVE_START_NEW}) != COVE_OK ||
+    if (pipe(ends) ||
+        cove_stream_open(&stream, "poll", &(cove_stream_options){.type = COVE_TYPE_TEXT, .start = COVE_START_NEW}) != COVE_OK ||
         cove_stream_fd(stream, &fd) != COVE_OK || cove_stream_write(stream, "by the stream", 13, 0, COVE_FOREVER) != COVE_OK ||
         write(ends[1], "by the pipe", 11) != 11) {
         fprintf(stderr, "%s\n", cove_last_error()->sentence);

@@ -39,7 +39,7 @@ typedef enum cove_result {
     /* Done, but look. */
     COVE_OWNER_DIED = 1, /**< the last writer of a single-copy block was killed inside: check the bytes, then mark them repaired */
     COVE_REMOVED = 2,    /**< the object was removed; what you hold of it goes on working. Told once to each handle */
-    COVE_MISSED = 3,     /**< you have a value, and others before it were overwritten before you came to them: missed_count tells how many */
+    COVE_MISSED = 3, /**< you have a value, and others before it were overwritten before you came to them: missed_count tells how many */
 
     /* What the caller asked for cannot be. */
     COVE_ERR_ARGUMENT = -1, /**< a null pointer, or a value that no call of this function can mean */

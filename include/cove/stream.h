@@ -109,7 +109,8 @@ COVE_API COVE_MUST_USE cove_result cove_stream_write_as(cove_stream *stream, cov
  *  @return COVE_OK · COVE_ERR_SIZE · COVE_ERR_ACCESS · COVE_ERR_IN_USE · COVE_ERR_FULL all buffers were on loan until the deadline
  *  @progress waits for a buffer only
  *  @crash   the buffer comes back */
-COVE_API COVE_MUST_USE cove_result cove_stream_loan(cove_stream *stream, uint64_t size_bytes, cove_loan *out_loan, cove_time_ns deadline_ns);
+COVE_API COVE_MUST_USE cove_result cove_stream_loan(cove_stream *stream, uint64_t size_bytes, cove_loan *out_loan,
+                                                    cove_time_ns deadline_ns);
 
 /** Publishes what was loaned: loan->length_bytes bytes. After a failure the loan is still held.
  *  @return as cove_stream_write · COVE_ERR_VIEW no loan: published or discarded already · COVE_ERR_FORKED the loan is the parent's

@@ -115,7 +115,8 @@ cove_result cove_block_open_sized(cove_block **out_block, const char *name, cons
     block->data[0] = block->member.object + block->shape.data_offset;
     block->data[1] = block->data[0] + (block->shape.is_single ? 0 : block->shape.stride_bytes);
     block->is_unfilled = o.flags & COVE_BLOCK_UNFILLED;
-    block->watch = (covei_watch){.member = &block->member, .event = &block->shared->change, .handle = block, .has_news = has_news, .as = call};
+    block->watch =
+        (covei_watch){.member = &block->member, .event = &block->shared->change, .handle = block, .has_news = has_news, .as = call};
     if (o.opened)
         *o.opened = opened;
     *out_block = block;

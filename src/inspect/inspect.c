@@ -300,7 +300,8 @@ static void tell_attachment(const look *l, uint32_t index, cove_attachment_info 
     out_info->is_writer = marks & COVEI_MARK_WRITES;
     out_info->is_awaited = marks & COVEI_MARK_AWAITED;
     out_info->is_reader = marks & (COVEI_MARK_READS | COVEI_MARK_AWAITED);
-    out_info->behind_count = out_info->is_reader && (int64_t)(l->info.newest_sequence + 1 - cursor) > 0 ? l->info.newest_sequence + 1 - cursor : 0;
+    out_info->behind_count =
+        out_info->is_reader && (int64_t)(l->info.newest_sequence + 1 - cursor) > 0 ? l->info.newest_sequence + 1 - cursor : 0;
     out_info->borrowed_count = marks & COVEI_MARK_PINS ? count_tickets(l, index) : 0;
 }
 

@@ -212,7 +212,7 @@ void covei_slot_recover(covei_member *member, uint32_t index) {
     if (covei_lock_try(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE) == COVE_OK) {
         if (covei_load_seqcst(&slot->word) == seen) { /* else somebody has lived and gone here meanwhile: not our dead one */
             forget_bell(member, index);
-        member->kind->release(member, index);
+            member->kind->release(member, index);
             set_occupied(member, index, false);
             covei_store_seqcst(&slot->word, covei_slot_word(covei_slot_generation(seen), 0));
         }

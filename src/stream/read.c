@@ -44,7 +44,7 @@ static inline int look_at_cell(const covei_ring *ring, uint64_t number, found *o
         return ahead < 0 ? -1 : 1;
     uint32_t b = covei_cell_buffer(cell);
     if (b >= ring->buffer_count)
-        return -1; /* damage: no value has this number */
+        return -1;                                                                                /* damage: no value has this number */
     *out = (found){number, b, covei_load_acquire(&covei_ring_buffer(ring, b)->number) == number}; /* PAIR confirmed */
     return 0;
 }
@@ -180,8 +180,9 @@ static uint32_t take_ticket(cove_stream *stream, uint32_t buffer) {
             covei_a64 *ticket = &ring->ticket[(slot + i) % ring->tickets];
             uint64_t seen = covei_load_relaxed(ticket);
             bool is_alive = true;
-            if (seen && (!from_the_dead || covei_member_is_alive(member, covei_ticket_slot(seen), covei_ticket_generation(seen), &is_alive) !=
-                                               COVE_OK || is_alive))
+            if (seen &&
+                (!from_the_dead ||
+                 covei_member_is_alive(member, covei_ticket_slot(seen), covei_ticket_generation(seen), &is_alive) != COVE_OK || is_alive))
                 continue;
             if (covei_cas_seqcst(ticket, &seen, mine)) /* PAIR ticket */
                 return (uint32_t)(ticket - ring->ticket);
@@ -272,8 +273,8 @@ typedef enum verb { READ, BORROW, WAIT } verb;
 static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wish *w) {
     found f;
     covei_local_enter(&stream->reading.lock);
-    cove_result result = v == READ     ? attempt_read(stream, thorough, w)
-                         : v == BORROW ? borrow(stream, thorough, w->value)
+    cove_result result = v == READ                    ? attempt_read(stream, thorough, w)
+                         : v == BORROW                ? borrow(stream, thorough, w->value)
                          : find(stream, thorough, &f) ? COVE_OK
                                                       : COVE_ERR_EMPTY;
     if (result == COVE_ERR_EMPTY)
@@ -316,8 +317,7 @@ static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const ch
 
 static cove_result tell(cove_stream *stream, cove_result result, const wish *w, const char *step) {
     switch ((int)result) {
-    case COVE_ERR_EMPTY:
-        return covei_stream_failed(stream, result, step, nothing_new);
+    case COVE_ERR_EMPTY: return covei_stream_failed(stream, result, step, nothing_new);
     case COVE_ERR_FULL:
         return covei_stream_failed(stream, result, step,
                                    "all its borrows were taken until the deadline: give values back, or create it with more");
@@ -329,8 +329,7 @@ static cove_result tell(cove_stream *stream, cove_result result, const wish *w, 
     case COVE_ERR_TYPE:
         return covei_stream_told(stream, result, step, "the value is of type %s, and %s was asked for", cove_type_label(w->value->type),
                                  cove_type_label(w->type));
-    default:
-        return result;
+    default: return result;
     }
 }
 
@@ -418,7 +417,8 @@ static cove_result read_value(cove_stream *stream, cove_type type, void *out_dat
 
 cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns) {
     cove_result result;
-    if (covei_likely(stream && (out_data || !size_bytes) && covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
+    if (covei_likely(stream && (out_data || !size_bytes) &&
+                     covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
                      read_predicted(stream, out_data, size_bytes, out_value, deadline_ns, &result)))
         return covei_likely(result == COVE_OK) ? result : covei_stream_failed(stream, result, "read", nothing_new);
     return read_value(stream, COVE_TYPE_UNSPECIFIED, out_data, size_bytes, out_value, deadline_ns);
@@ -458,7 +458,8 @@ cove_result cove_stream_give_back(cove_stream *stream, cove_value *value) {
     if (covei_unlikely(value->held[0] >> 56 != COVEI_HELD_VALUE >> 56 || ticket >= stream->ring.tickets))
         return covei_stream_failed(stream, COVE_ERR_VIEW, "give back", "this value holds nothing: read by copy, or given back already");
     if (covei_unlikely(value->held[1] != covei_process_epoch()))
-        return covei_stream_failed(stream, COVE_ERR_FORKED, "give back", "the value was borrowed by the parent process, and is the parent's to end");
+        return covei_stream_failed(stream, COVE_ERR_FORKED, "give back",
+                                   "the value was borrowed by the parent process, and is the parent's to end");
     covei_member *member = &stream->member;
     uint64_t mine = covei_ticket_word(covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), buffer);
     value->held[0] = 0;

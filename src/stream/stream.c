@@ -91,16 +91,17 @@ static const covei_kind stream_kind = {COVE_KIND_STREAM, "stream", release, revi
 /* ---- Opening. */
 
 static cove_result check_options(const cove_stream_options *o) {
-    const char *field = (unsigned)o->type > COVE_TYPE_ANY                                              ? "type"
-                        : (unsigned)o->follow > COVE_FOLLOW_LOSSLESS                                   ? "follow"
-                        : (unsigned)o->start > COVE_START_NEW                                          ? "start"
+    const char *field = (unsigned)o->type > COVE_TYPE_ANY                                                ? "type"
+                        : (unsigned)o->follow > COVE_FOLLOW_LOSSLESS                                     ? "follow"
+                        : (unsigned)o->start > COVE_START_NEW                                            ? "start"
                         : o->flags & ~(COVE_STREAM_TIMES | COVE_STREAM_ONLY_WRITER | COVE_STREAM_WRITER) ? "flags"
-                        : o->depth > COVE_STREAM_DEPTH_MAX                                             ? "depth"
-                        : o->loans > COVE_STREAM_SPARE_MAX                                             ? "loans"
-                        : o->borrows > COVE_STREAM_SPARE_MAX                                           ? "borrows"
-                                                                                                       : NULL;
+                        : o->depth > COVE_STREAM_DEPTH_MAX                                               ? "depth"
+                        : o->loans > COVE_STREAM_SPARE_MAX                                               ? "loans"
+                        : o->borrows > COVE_STREAM_SPARE_MAX                                             ? "borrows"
+                                                                                                         : NULL;
     if (field)
-        return covei_fail(COVE_ERR_OPTION, 0, "check options", "the option '%s' has a value that Cove %s does not know", field, COVE_VERSION);
+        return covei_fail(COVE_ERR_OPTION, 0, "check options", "the option '%s' has a value that Cove %s does not know", field,
+                          COVE_VERSION);
     if (o->element_bytes && o->type != COVE_TYPE_STRUCT && o->element_bytes != cove_type_bytes(o->type))
         return covei_fail(COVE_ERR_OPTION, 0, "check options", "an element of type %s has %u bytes, not %u", cove_type_label(o->type),
                           cove_type_bytes(o->type), o->element_bytes);
@@ -142,9 +143,11 @@ static cove_result check_fit(const void *context, const covei_facts_shm *facts) 
     if (result != COVE_OK)
         return result;
     if (o->type && o->type != shape.type)
-        return covei_fail(COVE_ERR_TYPE, 0, "open", "it carries %s, and %s was asked for", cove_type_label(shape.type), cove_type_label(o->type));
+        return covei_fail(COVE_ERR_TYPE, 0, "open", "it carries %s, and %s was asked for", cove_type_label(shape.type),
+                          cove_type_label(o->type));
     if (o->type == COVE_TYPE_STRUCT && o->element_bytes != shape.element_bytes)
-        return covei_fail(COVE_ERR_TYPE, 0, "open", "its structs have %u bytes, and %u were asked for", shape.element_bytes, o->element_bytes);
+        return covei_fail(COVE_ERR_TYPE, 0, "open", "its structs have %u bytes, and %u were asked for", shape.element_bytes,
+                          o->element_bytes);
     if ((result = check_number("capacity", shape.capacity_bytes, o->capacity_bytes, at_least)) != COVE_OK ||
         (result = check_number("depth", shape.depth, o->depth ? power_of_two(o->depth) : 0, at_least)) != COVE_OK ||
         (result = check_number("number of loans", shape.loans, o->loans, true)) != COVE_OK ||
@@ -245,7 +248,8 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         cove_stream_close(stream);
         return result;
     }
-    stream->watch = (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
+    stream->watch =
+        (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
     covei_reading_start(stream, o->start);
     if (o->opened)
@@ -297,8 +301,7 @@ static cove_result become_writer(cove_stream *stream, const char *step) {
     covei_member *member = &stream->member;
     if (covei_load_acquire(&stream->role)) /* PAIR role: another thread has done it */
         return COVE_OK;
-    cove_result result =
-        covei_member_take_role(member, stream->wants_only ? COVEI_LOCK_EXCLUSIVE : COVEI_LOCK_SHARED, &stream->role_token);
+    cove_result result = covei_member_take_role(member, stream->wants_only ? COVEI_LOCK_EXCLUSIVE : COVEI_LOCK_SHARED, &stream->role_token);
     if (result == COVE_ERR_BUSY)
         return covei_stream_told(stream, COVE_ERR_IN_USE, step,
                                  stream->wants_only ? "it has a writer already, so nobody can be the only one (see who: cove stat %s)"
@@ -402,7 +405,7 @@ void cove_stream_interrupt(cove_stream *stream) {
         return;
     covei_store_seqcst(&stream->member.is_interrupted, 1);
     if (stream->member.is_read_only || covei_stream_enter(stream, true, "interrupt") != COVE_OK)
-        return; /* who polls looks by himself */
+        return;                                            /* who polls looks by himself */
     covei_event_wake_always(&stream->ring.shared->change); /* without disarming: the bells that it is armed for are not rung */
     covei_event_wake(&stream->ring.shared->room);
     covei_event_wake(&stream->ring.shared->members);

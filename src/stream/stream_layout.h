@@ -23,8 +23,8 @@ typedef struct covei_stream_shape {
 } covei_stream_shape;
 
 /* COVE_OK · COVE_ERR_DAMAGED told. `object` may be null: only sizes. */
-cove_result covei_stream_shape_read(const uint64_t object_fact[4], uint64_t object_bytes, uint8_t *object,
-                                    covei_stream_shape *out_shape, covei_ring *out_ring);
+cove_result covei_stream_shape_read(const uint64_t object_fact[4], uint64_t object_bytes, uint8_t *object, covei_stream_shape *out_shape,
+                                    covei_ring *out_ring);
 
 #ifdef COVEI_LAB
 extern covei_a64 covei_lab_first_number; /* of the streams that this process creates; 0: 1, as usual */

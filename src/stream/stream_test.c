@@ -230,7 +230,8 @@ TEST(a_stream_of_any_type_carries_the_type_of_each_value) {
     for (int type = COVE_TYPE_BYTES; type < COVE_TYPE_ANY; type++) {
         expect(COVE_OK, cove_stream_write_as(stream, (cove_type)type, "abcdefghijklmnop", 16, 0, COVE_TRY));
         cove_type other = type == COVE_TYPE_F32 ? COVE_TYPE_U8 : COVE_TYPE_F32;
-        expect_words(COVE_ERR_TYPE, cove_type_label((cove_type)type), cove_stream_read_as(stream, other, data, sizeof data, &value, COVE_TRY));
+        expect_words(COVE_ERR_TYPE, cove_type_label((cove_type)type),
+                     cove_stream_read_as(stream, other, data, sizeof data, &value, COVE_TRY));
         expect(COVE_OK, cove_stream_read_as(stream, (cove_type)type, data, sizeof data, &value, COVE_TRY));
         assert_int_equal(value.type, type);
         assert_int_equal(value.count, type == COVE_TYPE_STRUCT ? 1 : 16 / cove_type_bytes((cove_type)type));
@@ -246,15 +247,17 @@ TEST(structs_are_told_apart_by_name_size_and_hash) {
         double x, y;
     } point = {1, 2}, back[2];
     cove_value value;
-    cove_stream *other, *stream = open_stream(&(cove_stream_options){
-                            .type = COVE_TYPE_STRUCT, .element_bytes = sizeof point, .type_name = "point", .schema_hash = 42, .capacity_bytes = 32});
+    cove_stream *other,
+        *stream = open_stream(&(cove_stream_options){
+            .type = COVE_TYPE_STRUCT, .element_bytes = sizeof point, .type_name = "point", .schema_hash = 42, .capacity_bytes = 32});
     expect(COVE_OK, cove_stream_write(stream, &point, sizeof point, 0, COVE_TRY));
     expect(COVE_OK, cove_stream_read(stream, back, sizeof back, &value, COVE_TRY));
     assert_int_equal(value.count, 1);
     assert_memory_equal(back, &point, sizeof point);
     expect(COVE_ERR_SIZE, cove_stream_write(stream, &point, 8, 0, COVE_TRY));
-    expect_words(COVE_ERR_TYPE, "16 bytes",
-                 cove_stream_open(&other, "s", &(cove_stream_options){.type = COVE_TYPE_STRUCT, .element_bytes = 24, .type_name = "point"}));
+    expect_words(
+        COVE_ERR_TYPE, "16 bytes",
+        cove_stream_open(&other, "s", &(cove_stream_options){.type = COVE_TYPE_STRUCT, .element_bytes = 24, .type_name = "point"}));
     expect_words(COVE_ERR_TYPE, "'point'", cove_stream_open(&other, "s", &(cove_stream_options){.type_name = "pixel"}));
     expect(COVE_ERR_TYPE, cove_stream_open(&other, "s", &(cove_stream_options){.schema_hash = 43}));
     expect(COVE_ERR_OPTION, cove_stream_open(&other, "s2", &(cove_stream_options){.type = COVE_TYPE_STRUCT}));
@@ -467,14 +470,16 @@ TEST(sizes_that_are_asked_for_are_checked) {
     expect_words(COVE_ERR_SIZE, "loans is 2", cove_stream_open(&other, "s", &(cove_stream_options){.loans = 3}));
     expect_words(COVE_ERR_SIZE, "borrows is 2", cove_stream_open(&other, "s", &(cove_stream_options){.borrows = 3}));
     expect_words(COVE_ERR_OPTION, "times", cove_stream_open(&other, "s", &(cove_stream_options){.flags = COVE_STREAM_TIMES}));
-    expect(COVE_OK, cove_stream_open(&other, "s", &(cove_stream_options){.capacity_bytes = 90, .depth = 7, .borrows = 1, .size_rule = COVE_AT_LEAST}));
+    expect(COVE_OK, cove_stream_open(&other, "s",
+                                     &(cove_stream_options){.capacity_bytes = 90, .depth = 7, .borrows = 1, .size_rule = COVE_AT_LEAST}));
     cove_stream_close(other);
     expect(COVE_ERR_OPTION, cove_stream_open(&other, "t", &(cove_stream_options){.depth = 65537}));
     expect(COVE_ERR_OPTION, cove_stream_open(&other, "t", &(cove_stream_options){.loans = 32769}));
     expect(COVE_ERR_OPTION, cove_stream_open(&other, "t", &(cove_stream_options){.flags = 8}));
     expect(COVE_ERR_OPTION, cove_stream_open(&other, "t", &(cove_stream_options){.type = (cove_type)99}));
     expect(COVE_ERR_SIZE, cove_stream_open(&other, "t", &(cove_stream_options){.capacity_bytes = UINT64_C(1) << 33}));
-    expect(COVE_ERR_OPTION, cove_stream_open(&other, "s", &(cove_stream_options){.access = COVE_READ_ONLY, .follow = COVE_FOLLOW_LOSSLESS}));
+    expect(COVE_ERR_OPTION,
+           cove_stream_open(&other, "s", &(cove_stream_options){.access = COVE_READ_ONLY, .follow = COVE_FOLLOW_LOSSLESS}));
     cove_block *block;
     expect_words(COVE_ERR_KIND, "is a stream", cove_block_open(&block, "s", NULL));
     cove_stream_close(stream);

@@ -42,20 +42,16 @@ static inline uint32_t take(cove_stream *stream, uint32_t b) {
 static bool is_available(cove_stream *stream, uint32_t b, uint64_t own) {
     covei_ring *ring = &stream->ring;
     switch (covei_own_state_of(own)) {
-    case COVEI_OWN_FREE:
-        return true;
-    case COVEI_OWN_HELD:
-        return !covei_own_is_alive(&stream->member, own);
+    case COVEI_OWN_FREE: return true;
+    case COVEI_OWN_HELD: return !covei_own_is_alive(&stream->member, own);
     case COVEI_OWN_PLACED: {
         uint64_t number = covei_load_acquire(&covei_ring_buffer(ring, b)->number); /* PAIR confirmed */
         if ((!number || (number ^ own) & COVEI_OWN_NUMBER) && covei_own_is_alive(&stream->member, own))
             return false;
         break;
     }
-    case COVEI_OWN_LEFT:
-        break;
-    default:
-        return false; /* damage: never used again */
+    case COVEI_OWN_LEFT: break;
+    default: return false; /* damage: never used again */
     }
     uint64_t cell = covei_load_seqcst(&ring->cell[own & ring->mask]); /* PAIR pinned */
     if (covei_cell_buffer(cell) == b && !((cell >> 18 ^ own) & COVEI_OWN_NUMBER))
@@ -328,8 +324,8 @@ static cove_result check_size(cove_stream *stream, cove_type type, uint64_t size
                                  (unsigned long long)size_bytes, (unsigned long long)stream->shape.capacity_bytes);
     if (covei_unlikely(!covei_value_count(&stream->shape, type, size_bytes, &count)))
         return covei_stream_told(stream, COVE_ERR_SIZE, step, "%llu bytes are no whole number of elements of %u bytes (%s)",
-                                 (unsigned long long)size_bytes, type == COVE_TYPE_STRUCT ? stream->shape.element_bytes : cove_type_bytes(type),
-                                 cove_type_label(type));
+                                 (unsigned long long)size_bytes,
+                                 type == COVE_TYPE_STRUCT ? stream->shape.element_bytes : cove_type_bytes(type), cove_type_label(type));
     return COVE_OK;
 }
 
@@ -378,7 +374,8 @@ static inline cove_result write_value(cove_stream *stream, cove_type type, const
                                       cove_time_ns deadline_ns) {
     covei_writing *w = &stream->writing;
     if (covei_likely(size_bytes <= SMALL_BYTES && size_bytes <= stream->shape.capacity_bytes && type == stream->shape.type &&
-                     !(size_bytes & stream->shape.odd_bits) && (data || !size_bytes) && covei_load_acquire(&stream->role))) { /* PAIR role */
+                     !(size_bytes & stream->shape.odd_bits) && (data || !size_bytes) &&
+                     covei_load_acquire(&stream->role))) { /* PAIR role */
         cove_result result = COVE_ERR_FULL;
         covei_local_enter(&w->lock);
         uint32_t b = w->hand;
@@ -448,7 +445,8 @@ static cove_result check_loan(cove_stream *stream, const cove_loan *loan, const 
     covei_local_leave(&stream->writing.lock);
     if (covei_unlikely(loan->data != covei_ring_payload(&stream->ring, b) || is_hand ||
                        covei_load_relaxed(&stream->ring.own[b]) != own_word(stream, COVEI_OWN_HELD, 0)))
-        return covei_stream_failed(stream, COVE_ERR_VIEW, step, "this loan is another handle's, or a copy of it was published or discarded");
+        return covei_stream_failed(stream, COVE_ERR_VIEW, step,
+                                   "this loan is another handle's, or a copy of it was published or discarded");
     *out_b = b;
     return COVE_OK;
 }
@@ -458,7 +456,8 @@ cove_result cove_stream_publish(cove_stream *stream, cove_loan *loan, cove_time_
     cove_result result = check_loan(stream, loan, "publish", &b);
     if (covei_unlikely(result != COVE_OK || (result = check_type(stream, loan->type, "publish")) != COVE_OK ||
                        (result = check_size(stream, loan->type, loan->length_bytes, "publish")) != COVE_OK ||
-                       (result = check_text(stream, loan->type, covei_ring_payload(&stream->ring, b), loan->length_bytes, "publish")) != COVE_OK))
+                       (result = check_text(stream, loan->type, covei_ring_payload(&stream->ring, b), loan->length_bytes, "publish")) !=
+                           COVE_OK))
         return result;
     describe(stream, b, loan->type, loan->length_bytes, loan->tag);
     result = publish(stream, b, "publish", deadline_ns);

@@ -17,7 +17,9 @@ bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_by
         .mask = cells - 1,
         .buffer_count = cells + loans + borrows, /* at most 2^17, less than COVEI_NO_BUFFER is asserted below */
         .tickets = borrows,
-        .payload_offset = capacity_bytes >= LARGE_BYTES ? 64 : keeps_times ? 32 : 24,
+        .payload_offset = capacity_bytes >= LARGE_BYTES ? 64
+                          : keeps_times                 ? 32
+                                                        : 24,
         .keeps_times = keeps_times,
     };
     if (ring.buffer_count >= COVEI_NO_BUFFER)

@@ -71,12 +71,12 @@ void covei_tell_armed(covei_member *member, covei_a32 *event, uint32_t seen) {
 /* ---- Who is called, and on whose behalf the thread looks. All of it under COVEI_MUTEX_WATCH. */
 
 static struct {
-    covei_watch *first;     /* whom the thread serves */
+    covei_watch *first;      /* whom the thread serves */
     covei_watch *first_bell; /* who has a bell: for a child of fork */
-    covei_watch *current;   /* whose function is running */
-    covei_a32 ended;        /* counts functions that have returned: who waits for one sleeps on it */
-    covei_bell control;     /* rung when the list has changed */
-    uint64_t thread;        /* tells the thread; 0: there is none, 1: it is on its way */
+    covei_watch *current;    /* whose function is running */
+    covei_a32 ended;         /* counts functions that have returned: who waits for one sleeps on it */
+    covei_bell control;      /* rung when the list has changed */
+    uint64_t thread;         /* tells the thread; 0: there is none, 1: it is on its way */
     bool has_hook;
 } list;
 
@@ -310,7 +310,8 @@ static cove_result open_bell(covei_watch *watch) {
         covei_file_look(probe, &facts) == COVE_OK) {
         covei_bell_access access = {facts.mode & 0666, facts.owner_uid, facts.owner_gid};
         covei_bell_name(member->id, slot, covei_load_relaxed(&member->generation), name);
-        covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], COVEI_BELL_COUNT); /* before there is a name that a death would leave */
+        covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL],
+                           COVEI_BELL_COUNT); /* before there is a name that a death would leave */
         result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);
         if (result == COVE_ERR_EXISTS && covei_file_unlink(dir, name) == COVE_OK) /* our own, of before a closefrom */
             result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);

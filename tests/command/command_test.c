@@ -323,9 +323,15 @@ TEST(numbers_are_read_as_they_were_written) {
     expect_run(2, "", "echo 1 two | %s pub n 2>/dev/null", COVE);
     expect_run(5, "", "echo 1 | %s pub n --type i32 2>/dev/null", COVE); /* it carries f64 */
     expect_run(0, "", "%s rm n", COVE);
-    static const char *const cases[][2] = {{"i8", "-128 127"}, {"i16", "-32768 32767"}, {"i32", "-2147483648 2147483647"},
-                                           {"i64", "-9223372036854775808 9223372036854775807"}, {"u8", "0 255"}, {"u16", "0 65535"},
-                                           {"u32", "0 4294967295"}, {"u64", "0 18446744073709551615"}, {"f32", "0.1 -3.5e+30"}};
+    static const char *const cases[][2] = {{"i8", "-128 127"},
+                                           {"i16", "-32768 32767"},
+                                           {"i32", "-2147483648 2147483647"},
+                                           {"i64", "-9223372036854775808 9223372036854775807"},
+                                           {"u8", "0 255"},
+                                           {"u16", "0 65535"},
+                                           {"u32", "0 4294967295"},
+                                           {"u64", "0 18446744073709551615"},
+                                           {"f32", "0.1 -3.5e+30"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char wanted[128];
         snprintf(wanted, sizeof wanted, "%s\n", cases[i][1]);
@@ -341,7 +347,8 @@ TEST(numbers_are_read_as_they_were_written) {
 
 TEST(frames_pass_unchanged) {
     expect_run(0, "", "head -c 300000 %s | %s pub f --frame 100000 --lifetime until-removed", COVE, COVE);
-    expect_run(0, "", "head -c 300000 %s > %s/.head; %s sub f --since oldest --count 3 --raw | cmp - %s/.head", COVE, test_domain, COVE, test_domain);
+    expect_run(0, "", "head -c 300000 %s > %s/.head; %s sub f --since oldest --count 3 --raw | cmp - %s/.head", COVE, test_domain, COVE,
+               test_domain);
     expect_run(0, "", "rm -f %s/.head; %s rm f", test_domain, COVE);
 }
 
@@ -366,7 +373,8 @@ TEST(sub_and_pub_tell_what_is_wrong) {
 }
 
 TEST(hz_tells_rate_and_bytes) {
-    json_t *o = json_of("(yes 12345678 | %s pub s --rate 500 & pid=$!; " COVE " hz s --json --count 1 --window 0.5; kill $pid) 2>/dev/null", COVE);
+    json_t *o =
+        json_of("(yes 12345678 | %s pub s --rate 500 & pid=$!; " COVE " hz s --json --count 1 --window 0.5; kill $pid) 2>/dev/null", COVE);
     double rate = json_real_value(json_object_get(o, "rate_hz")), bytes = json_real_value(json_object_get(o, "bytes_per_second"));
     assert_true(rate > 50 && rate < 5000);
     assert_true(bytes > 7.9 * rate && bytes < 8.1 * rate);

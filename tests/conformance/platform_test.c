@@ -12,8 +12,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -1639,7 +1639,8 @@ TEST(c_42_2_ringing_often_waits_for_nobody) {
 
 static int have_a_bell(void *context) {
     covei_bell bell;
-    return covei_bell_open(*(covei_dir *)context, ".bell", &(covei_bell_access){0600, geteuid(), getegid()}, SECOND, &bell) == COVE_OK ? 0 : 1;
+    return covei_bell_open(*(covei_dir *)context, ".bell", &(covei_bell_access){0600, geteuid(), getegid()}, SECOND, &bell) == COVE_OK ? 0
+                                                                                                                                       : 1;
 }
 
 TEST(c_42_3_nobody_is_there_when_the_owner_of_a_bell_has_died) {
@@ -1828,7 +1829,8 @@ static covei_a32 thread_result;
 static void look_at_signals(void *context) {
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
-    covei_store_seqcst(&thread_result, context == &thread_result && sigismember(&blocked, SIGUSR1) && sigismember(&blocked, SIGTERM) ? 1 : 2);
+    covei_store_seqcst(&thread_result,
+                       context == &thread_result && sigismember(&blocked, SIGUSR1) && sigismember(&blocked, SIGTERM) ? 1 : 2);
 }
 
 TEST(c_47_1_a_thread_runs_and_takes_none_of_the_signals) {

@@ -15,7 +15,8 @@ static struct scene {
 
 static cove_stream *open_here(cove_follow follow, cove_start start, unsigned flags, cove_access access) {
     cove_stream *stream;
-    cove_stream_options options = {.how = COVE_OPEN, .follow = follow, .start = start, .flags = flags, .access = access, .deadline_ns = cove_in_ms(20000)};
+    cove_stream_options options = {
+        .how = COVE_OPEN, .follow = follow, .start = start, .flags = flags, .access = access, .deadline_ns = cove_in_ms(20000)};
     if (cove_stream_open(&stream, "s", &options) == COVE_OK)
         return stream;
     fprintf(stderr, "open: %s\n", cove_last_error()->sentence);
@@ -55,7 +56,8 @@ static int write_for_ever(void *context) {
 }
 
 static void check(const void *data, const cove_value *value, uint64_t *last, bool is_lossless) {
-    scene->torn += value->length_bytes != length_of(value->tag) || !is_pattern(data, value->length_bytes) || memcmp(data, &value->tag, 8) != 0;
+    scene->torn +=
+        value->length_bytes != length_of(value->tag) || !is_pattern(data, value->length_bytes) || memcmp(data, &value->tag, 8) != 0;
     scene->backward += value->sequence <= *last;
     scene->gaps += value->sequence != *last + 1 + value->missed_count || (is_lossless && value->missed_count);
     *last = value->sequence;
@@ -81,8 +83,8 @@ static int read_for_ever(void *context) {
     scene->ready++;
     for (;;) {
         cove_value value;
-        cove_result result =
-            r->borrows ? cove_stream_borrow(stream, &value, cove_in_ms(200)) : cove_stream_read(stream, data, sizeof data, &value, cove_in_ms(200));
+        cove_result result = r->borrows ? cove_stream_borrow(stream, &value, cove_in_ms(200))
+                                        : cove_stream_read(stream, data, sizeof data, &value, cove_in_ms(200));
         if (result == COVE_ERR_EMPTY && scene->stop)
             break;
         if (result == COVE_ERR_EMPTY)
@@ -119,13 +121,14 @@ static void nothing_wrong(void) {
 
 static void kill_writers(int kills, unsigned flags, uint32_t depth) {
     static habit readers[] = {{COVE_FOLLOW_ALL, COVE_READ_WRITE, false, 0},
-                               {COVE_FOLLOW_LATEST, COVE_READ_ONLY, false, 0},
-                               {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, false, 0},
-                               {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, true, 1}};
+                              {COVE_FOLLOW_LATEST, COVE_READ_ONLY, false, 0},
+                              {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, false, 0},
+                              {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, true, 1}};
     cove_stream *keeper;
     pid_t pid[4];
     scene = shared_memory(sizeof *scene);
-    expect(COVE_OK, cove_stream_open(&keeper, "s", &(cove_stream_options){.capacity_bytes = VALUE_MAX, .depth = depth, .loans = 2, .borrows = 2}));
+    expect(COVE_OK,
+           cove_stream_open(&keeper, "s", &(cove_stream_options){.capacity_bytes = VALUE_MAX, .depth = depth, .loans = 2, .borrows = 2}));
     for (int i = 0; i < 4; i++)
         pid[i] = child(read_for_ever, &readers[i]);
     eventually(scene->ready == 4);
@@ -229,7 +232,8 @@ TEST(a_writer_stopped_in_the_middle_of_a_loan_delays_nobody_and_goes_on) {
     char data[VALUE_MAX];
     cove_value value;
     scene = shared_memory(sizeof *scene);
-    expect(COVE_OK, cove_stream_open(&writer, "s", &(cove_stream_options){.capacity_bytes = 8, .depth = 4, .loans = 2, .start = COVE_START_NEW}));
+    expect(COVE_OK,
+           cove_stream_open(&writer, "s", &(cove_stream_options){.capacity_bytes = 8, .depth = 4, .loans = 2, .start = COVE_START_NEW}));
     pid_t pid = child(loan_and_stop, NULL);
     eventually(scene->ready);
     reader = open_here(COVE_FOLLOW_ALL, COVE_START_NEW, 0, COVE_READ_WRITE);
@@ -405,9 +409,9 @@ static int count_up(void *context) {
 
 TEST(sixty_four_readers_of_all_kinds_follow_one_writer) {
     static habit kinds[] = {{COVE_FOLLOW_ALL, COVE_READ_WRITE, false, 0},
-                             {COVE_FOLLOW_LATEST, COVE_READ_ONLY, false, 0},
-                             {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, false, 0},
-                             {COVE_FOLLOW_ALL, COVE_READ_ONLY, false, 0}};
+                            {COVE_FOLLOW_LATEST, COVE_READ_ONLY, false, 0},
+                            {COVE_FOLLOW_LOSSLESS, COVE_READ_WRITE, false, 0},
+                            {COVE_FOLLOW_ALL, COVE_READ_ONLY, false, 0}};
     cove_stream *writer;
     pid_t pid[64];
     scene = shared_memory(sizeof *scene);

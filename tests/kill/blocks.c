@@ -245,8 +245,8 @@ const operation block_operations[] = {
     {"set past a dead reader, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false, 0},
     {"set after a dead writer (takeover)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
     {"set after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
-    {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true,
-     false, 0},
+    {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true, false,
+     0},
     {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
     {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
     {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false, 0},
@@ -276,7 +276,6 @@ static int count_hidden(void) {
         closedir(dir);
     return count;
 }
-
 
 wrong fail_why(wrong w, const char **out_why, const char *why) {
     static char text[768];

@@ -36,7 +36,7 @@ typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
 /* What kind of object an operation is of: how the lab deals with it. */
 struct operation;
 typedef struct subject {
-    void (*arrange)(scene *s, const struct operation *o); /* the survivor, before the operation */
+    void (*arrange)(scene *s, const struct operation *o);                        /* the survivor, before the operation */
     wrong (*survive)(const struct operation *o, scene *s, const char **out_why); /* everything that survivors may want to do, and the end */
     wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
     int (*wait)(scene *s); /* a waiter beside the killed one: 0 when it got what it waited for */

@@ -4,9 +4,9 @@
 #include "sync/watch.h"
 
 #include <fcntl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
-#include <linux/seccomp.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -392,7 +392,8 @@ static void is_told_soon(int fd) {
 }
 
 TEST(an_interrupted_handle_disarms_nobody_else) {
-    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0), *other = open_stream(COVE_READ_WRITE, 0);
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0),
+                *other = open_stream(COVE_READ_WRITE, 0);
     cove_block *block, *watcher;
     char data[8];
     int fd;
@@ -422,7 +423,8 @@ static double cpu_seconds(void) {
 }
 
 TEST(a_bell_that_nobody_answers_keeps_no_processor_busy) {
-    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_ONLY, 0), *called = open_stream(COVE_READ_ONLY, 0);
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_ONLY, 0),
+                *called = open_stream(COVE_READ_ONLY, 0);
     cove_stream *both = open_stream(COVE_READ_WRITE, 0);
     int fd;
     expect(COVE_OK, cove_stream_fd(reader, &fd));
@@ -450,7 +452,8 @@ static int read_one_a_ring(void *context) {
     int fd;
     uint64_t got = 0, slow = 0;
     (void)context;
-    if (cove_stream_open(&stream, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS}) != COVE_OK || cove_stream_fd(stream, &fd) != COVE_OK)
+    if (cove_stream_open(&stream, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS}) != COVE_OK ||
+        cove_stream_fd(stream, &fd) != COVE_OK)
         return 1;
     shared[0] = 1;
     while (got != total) {

@@ -60,8 +60,8 @@ static void print(const tally *t, double seconds, bool json) {
         putchar('\n');
         json_decref(o);
     } else {
-        printf("%s%12.1f%s Hz   interval %10.1f us   jitter %10.1f us   %9s/s\n", styled(BOLD), rate, styled(PLAIN), mean / 1000, jitter / 1000,
-               size_text((uint64_t)bytes));
+        printf("%s%12.1f%s Hz   interval %10.1f us   jitter %10.1f us   %9s/s\n", styled(BOLD), rate, styled(PLAIN), mean / 1000,
+               jitter / 1000, size_text((uint64_t)bytes));
     }
     fflush(stdout);
 }

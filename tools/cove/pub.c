@@ -51,8 +51,7 @@ static bool take(void *context, int option, const char *value) {
         say("--tag needs a number, and '%s' is none", value);
         return false;
     }
-    case 'r':
-        return take_number("--rate", value, 1e9, &w->rate);
+    case 'r': return take_number("--rate", value, 1e9, &w->rate);
     case 'm':
         if (parse_mode(value, &w->options.mode))
             return true;
@@ -63,9 +62,7 @@ static bool take(void *context, int option, const char *value) {
             return true;
         say("--lifetime is while-used, while-owned or until-removed, not '%s'", value);
         return false;
-    default:
-        w->options.flags |= option == 'T' ? COVE_STREAM_TIMES : COVE_STREAM_ONLY_WRITER;
-        return true;
+    default: w->options.flags |= option == 'T' ? COVE_STREAM_TIMES : COVE_STREAM_ONLY_WRITER; return true;
     }
 }
 
@@ -146,11 +143,16 @@ static int publish_all(cove_stream *stream, const wish *w, cove_type type, uint6
 }
 
 int run_pub(int argc, char **argv) {
-    static const struct option own[] = {{"type", required_argument, NULL, 't'},     {"capacity", required_argument, NULL, 'c'},
-                                        {"depth", required_argument, NULL, 'd'},    {"frame", required_argument, NULL, 'f'},
-                                        {"tag", required_argument, NULL, 'g'},      {"rate", required_argument, NULL, 'r'},
-                                        {"lifetime", required_argument, NULL, 'l'}, {"mode", required_argument, NULL, 'm'},
-                                        {"times", no_argument, NULL, 'T'},          {"only-writer", no_argument, NULL, 'O'},
+    static const struct option own[] = {{"type", required_argument, NULL, 't'},
+                                        {"capacity", required_argument, NULL, 'c'},
+                                        {"depth", required_argument, NULL, 'd'},
+                                        {"frame", required_argument, NULL, 'f'},
+                                        {"tag", required_argument, NULL, 'g'},
+                                        {"rate", required_argument, NULL, 'r'},
+                                        {"lifetime", required_argument, NULL, 'l'},
+                                        {"mode", required_argument, NULL, 'm'},
+                                        {"times", no_argument, NULL, 'T'},
+                                        {"only-writer", no_argument, NULL, 'O'},
                                         {0}};
     settings s;
     wish w = {.options = {.flags = COVE_STREAM_WRITER}};

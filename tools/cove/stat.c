@@ -6,10 +6,9 @@
 
 static bool add_json(void *context, const cove_attachment_info *a) {
     json_t *one = json_pack("{s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:s, s:I, s:b, s:i}", "slot", (int)a->slot, "generation",
-                                             (int)a->generation, "alive", a->is_alive, "owner", a->is_owner, "pid", (int)a->pid,
-                                             "pid_namespace", (json_int_t)a->pid_namespace, "same_pid_namespace", a->same_pid_namespace,
-                                             "program", safe_text(a->program), "since_unix_ns", (json_int_t)a->since_unix_ns, "writing",
-                                             a->is_writing, "reading", (int)a->reading_count);
+                            (int)a->generation, "alive", a->is_alive, "owner", a->is_owner, "pid", (int)a->pid, "pid_namespace",
+                            (json_int_t)a->pid_namespace, "same_pid_namespace", a->same_pid_namespace, "program", safe_text(a->program),
+                            "since_unix_ns", (json_int_t)a->since_unix_ns, "writing", a->is_writing, "reading", (int)a->reading_count);
     json_object_set_new(one, "writer", json_boolean(a->is_writer));
     json_object_set_new(one, "reader", json_boolean(a->is_reader));
     json_object_set_new(one, "lossless", json_boolean(a->is_awaited));
@@ -68,11 +67,11 @@ static void print_object(const settings *s, const cove_object_info *o) {
             printf("  %sunrepaired%s a writer was killed inside; set the value anew, or check and repair it\n", styled(RED), styled(PLAIN));
     }
     if (o->kind == COVE_KIND_STREAM) {
-        printf("  values     %s, up to %s (%" PRIu64 " bytes) each%s\n", cove_type_label(o->type), size_text(o->capacity_bytes), o->capacity_bytes,
-               o->keeps_times ? ", with times" : "");
+        printf("  values     %s, up to %s (%" PRIu64 " bytes) each%s\n", cove_type_label(o->type), size_text(o->capacity_bytes),
+               o->capacity_bytes, o->keeps_times ? ", with times" : "");
         printf("  sequence   %" PRIu64 "; the last %u are kept\n", o->newest_sequence, o->depth);
-        printf("  buffers    %u: %u of depth, %u for loans, %u for borrows; %u borrowed\n", o->depth + o->loans + o->borrows, o->depth, o->loans,
-               o->borrows, o->borrowed_count);
+        printf("  buffers    %u: %u of depth, %u for loans, %u for borrows; %u borrowed\n", o->depth + o->loans + o->borrows, o->depth,
+               o->loans, o->borrows, o->borrowed_count);
         printf("  writers    %u%s\n", o->writer_count, o->has_only_writer ? ", the only one" : "");
     }
     printf("  members    %u of %u slots alive%s\n", o->live_count, o->slot_count, o->has_readers ? ", and read-only members" : "");

@@ -38,9 +38,7 @@ static bool take(void *context, int option, const char *value) {
             return true;
         say("--count needs a number above 0, and '%s' is none", value);
         return false;
-    default:
-        *(option == 'r' ? &w->raw : &w->until_closed) = true;
-        return true;
+    default: *(option == 'r' ? &w->raw : &w->until_closed) = true; return true;
     }
 }
 

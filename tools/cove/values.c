@@ -51,7 +51,10 @@ static bool append_number(cove_type type, const char *word, value_buffer *out) {
         int16_t i16 = (int16_t)value;
         int32_t i32 = (int32_t)value;
         if (good && !*end)
-            return bits == 8 ? append(out, &i8, 1) : bits == 16 ? append(out, &i16, 2) : bits == 32 ? append(out, &i32, 4) : append(out, &value, 8);
+            return bits == 8    ? append(out, &i8, 1)
+                   : bits == 16 ? append(out, &i16, 2)
+                   : bits == 32 ? append(out, &i32, 4)
+                                : append(out, &value, 8);
     } else {
         uint64_t value = strtoull(word, &end, 10);
         good = !errno && *word != '-' && (bits == 64 || value >> bits == 0);
@@ -59,7 +62,10 @@ static bool append_number(cove_type type, const char *word, value_buffer *out) {
         uint16_t u16 = (uint16_t)value;
         uint32_t u32 = (uint32_t)value;
         if (good && !*end)
-            return bits == 8 ? append(out, &u8, 1) : bits == 16 ? append(out, &u16, 2) : bits == 32 ? append(out, &u32, 4) : append(out, &value, 8);
+            return bits == 8    ? append(out, &u8, 1)
+                   : bits == 16 ? append(out, &u16, 2)
+                   : bits == 32 ? append(out, &u32, 4)
+                                : append(out, &value, 8);
     }
     say(!end || *end ? "'%.60s' is no number" : "'%.60s' does not fit into %s", word, cove_type_label(type));
     return false;
@@ -160,8 +166,9 @@ void print_value(FILE *out, const cove_value *value) {
 }
 
 json_t *value_json(const cove_value *value) {
-    json_t *content, *o = json_pack("{s:I, s:I, s:s, s:I, s:I}", "sequence", (json_int_t)value->sequence, "tag", (json_int_t)value->tag, "type",
-                                    cove_type_label(value->type), "count", (json_int_t)value->count, "missed", (json_int_t)value->missed_count);
+    json_t *content,
+        *o = json_pack("{s:I, s:I, s:s, s:I, s:I}", "sequence", (json_int_t)value->sequence, "tag", (json_int_t)value->tag, "type",
+                       cove_type_label(value->type), "count", (json_int_t)value->count, "missed", (json_int_t)value->missed_count);
     if (value->time_ns)
         json_object_set_new(o, "time_ns", json_integer((json_int_t)value->time_ns));
     if (value->type == COVE_TYPE_TEXT) {
@@ -175,8 +182,9 @@ json_t *value_json(const cove_value *value) {
             char class;
             element(value, i, &i64, &u64, &f64, &class);
             /* JSON has neither infinities nor integers above 2^63 - 1. */
-            json_t *number = class == 'i' ? json_integer(i64) : class == 'u' ? (u64 <= INT64_MAX ? json_integer((json_int_t)u64) : json_real((double)u64))
-                                                                             : json_real(f64);
+            json_t *number = class == 'i'   ? json_integer(i64)
+                             : class == 'u' ? (u64 <= INT64_MAX ? json_integer((json_int_t)u64) : json_real((double)u64))
+                                            : json_real(f64);
             json_array_append_new(content, number ? number : json_null());
         }
     } else {

@@ -103,17 +103,18 @@ static int open_socket(covei_dir dir, const char *name, const covei_bell_access 
 }
 
 cove_result covei_bell_open(covei_dir dir, const char *name, const covei_bell_access *access, uint64_t slice_ns, covei_bell *out_bell) {
-    covei_bell bell = {.poll = epoll_create1(EPOLL_CLOEXEC), .socket = COVEI_NO_HANDLE,
+    covei_bell bell = {.poll = epoll_create1(EPOLL_CLOEXEC),
+                       .socket = COVEI_NO_HANDLE,
                        .timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)};
     cove_result result = COVE_ERR_LIMIT;
     if (bell.poll >= 0 && bell.timer >= 0 && add((int)bell.poll, (int)bell.timer))
         result = COVE_OK;
     if (result == COVE_OK && name && ((bell.socket = open_socket(dir, name, access)) < 0 || !add((int)bell.poll, (int)bell.socket)))
-        result = errno == EADDRINUSE                                  ? COVE_ERR_EXISTS
-                 : errno == EMFILE || errno == ENFILE                 ? COVE_ERR_LIMIT
+        result = errno == EADDRINUSE                                   ? COVE_ERR_EXISTS
+                 : errno == EMFILE || errno == ENFILE                  ? COVE_ERR_LIMIT
                  : errno == EACCES || errno == EROFS || errno == EPERM ? COVE_ERR_ACCESS
-                 : errno == ENOSPC                                    ? COVE_ERR_SPACE
-                                                                      : COVE_ERR_UNSUPPORTED;
+                 : errno == ENOSPC                                     ? COVE_ERR_SPACE
+                                                                       : COVE_ERR_UNSUPPORTED;
     bell.identity[0] = identity_of(bell.poll);
     bell.identity[1] = identity_of(bell.socket);
     bell.identity[2] = identity_of(bell.timer);
@@ -145,10 +146,10 @@ static int reach(covei_dir dir, const char *name) {
 }
 
 static cove_result result_of_reaching(int error) {
-    return error == ECONNREFUSED || error == ENOENT     ? COVE_ERR_NOT_FOUND
-           : error == EACCES || error == EPERM          ? COVE_ERR_ACCESS
-           : error == EMFILE || error == ENFILE         ? COVE_ERR_LIMIT
-                                                        : COVE_ERR_UNSUPPORTED;
+    return error == ECONNREFUSED || error == ENOENT ? COVE_ERR_NOT_FOUND
+           : error == EACCES || error == EPERM      ? COVE_ERR_ACCESS
+           : error == EMFILE || error == ENFILE     ? COVE_ERR_LIMIT
+                                                    : COVE_ERR_UNSUPPORTED;
 }
 
 cove_result covei_bell_find(covei_dir dir, const char *name) {
