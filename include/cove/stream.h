@@ -45,7 +45,7 @@ typedef enum cove_start {
 } cove_start;
 
 #define COVE_STREAM_DEPTH_MAX 65536u
-#define COVE_STREAM_SPARE_MAX 32768u /**< of loans, and of borrows */
+#define COVE_STREAM_SPARE_MAX 32767u /**< of loans, and of borrows */
 
 typedef struct cove_stream_options {
     COVE_COMMON_OPTIONS

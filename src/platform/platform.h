@@ -187,7 +187,7 @@ typedef enum covei_lock { COVEI_LOCK_FREE, COVEI_LOCK_SHARED, COVEI_LOCK_EXCLUSI
  *     20.1 post: never waits; held by another description in a way that conflicts: COVE_ERR_BUSY, quiet
  *     20.2 post: shared goes with shared, exclusive with nothing
  *     20.3 pre:  an exclusive lock needs a file opened for writing; else COVE_ERR_ACCESS
- *     20.4 post: bytes do not touch each other, up to 2^62 + 8191
+ *     20.4 post: bytes do not touch each other, up to 2^62 + 16383
  *     20.5 post: the death of the process, however, frees the byte */
 COVE_MUST_USE cove_result covei_lock_try(covei_file file, uint64_t byte, covei_lock kind);
 

@@ -41,7 +41,7 @@
  *   watching[i]      the member in slot i; whoever recovers it
  *   occupied[i], slot[i]   who holds the lock byte of slot i, and for `word` and `hold` the object's protocol
  * Invariants
- *   I1  a slot that is not live holds nothing: its `hold` is zero
+ *   I1  what a slot holds that is not live counts for nothing: somebody is clearing it
  *   I2  a slot whose `hold` is not zero has its bit in `occupied`
  *   I3  generations of a slot only grow (modulo 2^32); every word that names a slot names its generation too
  */
@@ -71,6 +71,7 @@
 #define COVEI_BYTE_READERS (COVEI_BYTE_DEADMAN + 2)        /* shared by read-only attachments, for people */
 #define COVEI_BYTE_ROLE (COVEI_BYTE_DEADMAN + 3)           /* a role of the object's: exclusive by the only one, or shared */
 #define COVEI_BYTE_SLOT(i) (COVEI_BYTE_DEADMAN + 16 + (i)) /* exclusive: the member in slot i */
+#define COVEI_BYTE_CLEAR(i) (COVEI_BYTE_DEADMAN + 8192 + (i)) /* exclusive: who clears slot i, whose member is dead, or takes it */
 
 #define COVEI_OWNER_NONE UINT64_C(0)
 #define COVEI_OWNER_DOOMED UINT64_MAX

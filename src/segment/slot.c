@@ -1,10 +1,12 @@
 /* Slots: one for each read-write member, and the question whether its holder is alive.
  *
  * A slot belongs to whoever holds its lock byte. The word in it says which generation; `hold` and the object's words say what
- * is held. Only the holder of the lock byte changes them, so recovery of a dead one's slot and claiming it are one act.
+ * is held. What a dead one held is cleared under a byte of its own, CLEAR, and not under the slot's: who is stopped while he clears would
+ * else make the dead look alive. Only the holder of one of the two changes what the slot holds, and nobody has CLEAR while a member lives
+ * there but the member itself, on its way in.
  *
- * Orders that matter: the byte is locked before the slot is live · what it held is cleared before it is free · it is free
- * before the byte is unlocked · its bit in `occupied` stands before it holds anything. */
+ * Orders that matter: the word says "not live" before anything is cleared · cleared before the slot's byte is locked · the byte is locked
+ * before the slot is live · what it held is cleared before it is free · its bit in `occupied` stands before it holds anything. */
 #include "segment/internal.h"
 
 #include <stdio.h>
@@ -105,17 +107,39 @@ static void set_occupied(covei_member *member, uint32_t slot, bool is_occupied) 
         covei_and_seqcst(word, ~bit);
 }
 
+/* All that whoever was in the slot has left: from the first step on he is provably dead. CLEAR is held, and the slot's byte is free. */
+static void clear_slot(covei_member *member, uint32_t index) {
+    covei_slot_shm *slot = &member->slots[index];
+    covei_store_seqcst(&slot->word, covei_slot_word(covei_slot_generation(covei_load_seqcst(&slot->word)), 0));
+    forget_bell(member, index);
+    member->kind->release(member, index);
+}
+
+/* Takes CLEAR of a slot where nobody lives. COVE_ERR_BUSY: somebody does, or is at it. */
+static cove_result begin_clearing(covei_file file, uint32_t index) {
+    covei_lock held;
+    cove_result result = covei_lock_try(file, COVEI_BYTE_CLEAR(index), COVEI_LOCK_EXCLUSIVE);
+    if (result != COVE_OK)
+        return result;
+    result = covei_lock_probe(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);
+    if (result == COVE_OK && held == COVEI_LOCK_FREE)
+        return COVE_OK;
+    covei_lock_release(file, COVEI_BYTE_CLEAR(index));
+    return result == COVE_OK ? COVE_ERR_BUSY : result;
+}
+
 /* COVE_OK: it is ours. COVE_ERR_BUSY: somebody lives in it.
- * CRASH: killed anywhere after the lock: the byte is free, the slot may be live or half-described; the next claimant does all
- * of this again. */
+ * CRASH: killed anywhere: both bytes are free, the slot may be half cleared or half described; the next claimant does all of this again. */
 static cove_result try_slot(covei_member *member, covei_file token_file, uint32_t index) {
     const covei_process_facts *process = covei_process_look();
     covei_slot_shm *slot = &member->slots[index];
-    cove_result result = covei_lock_try(token_file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE);
+    cove_result result = begin_clearing(token_file, index);
     if (result != COVE_OK)
         return result;
-    forget_bell(member, index);
-    member->kind->release(member, index);
+    clear_slot(member, index);
+    result = covei_lock_try(token_file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE);
+    if (result != COVE_OK)
+        goto out;
     slot->pid = process->pid;
     slot->pid_namespace = process->pid_namespace;
     slot->started = process->started;
@@ -124,10 +148,12 @@ static cove_result try_slot(covei_member *member, covei_file token_file, uint32_
     memcpy(slot->program, process->program, sizeof slot->program);
     set_occupied(member, index, true);
     uint32_t generation = covei_slot_generation(covei_load_relaxed(&slot->word)) + 1;
-    covei_store_seqcst(&slot->word, covei_slot_word(generation, COVEI_SLOT_LIVE)); /* now every older word naming it is provably dead */
+    covei_store_seqcst(&slot->word, covei_slot_word(generation, COVEI_SLOT_LIVE));
     covei_store_relaxed(&member->slot, index);
     covei_store_relaxed(&member->generation, generation);
-    return COVE_OK;
+out:
+    covei_lock_release(token_file, COVEI_BYTE_CLEAR(index));
+    return result;
 }
 
 /* Asked first, because asking is cheaper than trying. COVE_ERR_BUSY: somebody lives in it. */
@@ -203,22 +229,14 @@ void covei_slot_give_back(covei_member *member) {
 /* RECOVER by a member: the same as a claimant does, without taking the slot.
  * CRASH: killed anywhere: the byte is free again, and all of it can be repeated. */
 void covei_slot_recover(covei_member *member, uint32_t index) {
-    covei_slot_shm *slot = &member->slots[index];
     covei_file file;
-    uint64_t seen = covei_load_seqcst(&slot->word);
     covei_guard_enter();
-    if (covei_member_file(member, COVE_READ_WRITE, &file) != COVE_OK)
-        goto out;
-    if (covei_lock_try(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE) == COVE_OK) {
-        if (covei_load_seqcst(&slot->word) == seen) { /* else somebody has lived and gone here meanwhile: not our dead one */
-            forget_bell(member, index);
-            member->kind->release(member, index);
+    if (covei_member_file(member, COVE_READ_WRITE, &file) == COVE_OK) {
+        if (begin_clearing(file, index) == COVE_OK) {
+            clear_slot(member, index);
             set_occupied(member, index, false);
-            covei_store_seqcst(&slot->word, covei_slot_word(covei_slot_generation(seen), 0));
         }
-        covei_lock_release(file, COVEI_BYTE_SLOT(index));
+        covei_file_close(file); /* and CLEAR with it */
     }
-    covei_file_close(file);
-out:
     covei_guard_leave();
 }

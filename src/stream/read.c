@@ -49,21 +49,24 @@ static inline int look_at_cell(const covei_ring *ring, uint64_t number, found *o
     return 0;
 }
 
-static bool find_newest(cove_stream *stream, found *out) {
+#define OVERTAKEN COVE_ERR_BUSY /* never leaves this file */
+
+static cove_result find_newest(cove_stream *stream, found *out) {
     const covei_ring *ring = &stream->ring;
     for (int tries = 0; tries < OVERTAKEN_MAX; tries++) {
         uint64_t newest = covei_ring_newest(ring, stream->reading.next);
         if ((int64_t)(newest - stream->reading.next) <= 0)
-            return false;
+            return COVE_ERR_EMPTY;
         int there = look_at_cell(ring, newest - 1, out);
         if (there <= 0)
-            return there == 0;
+            return there == 0 ? COVE_OK : COVE_ERR_EMPTY;
     }
-    return false;
+    return OVERTAKEN;
 }
 
-/* The next value of this handle's, if there is one. Without `thorough` it may overlook what a dead writer has not confirmed. */
-static inline bool find(cove_stream *stream, bool thorough, found *out) {
+/* The next value of this handle's, if there is one. Without `thorough` it may overlook what a dead writer has not confirmed.
+ * COVE_OK · COVE_ERR_EMPTY · OVERTAKEN again and again */
+static inline cove_result find(cove_stream *stream, bool thorough, found *out) {
     const covei_ring *ring = &stream->ring;
     covei_reading *r = &stream->reading;
     if (stream->follow == COVE_FOLLOW_LATEST)
@@ -73,17 +76,19 @@ static inline bool find(cove_stream *stream, bool thorough, found *out) {
         if (covei_likely(r->predicted < ring->buffer_count)) {
             if (covei_likely(covei_load_acquire(&covei_ring_buffer(ring, r->predicted)->number) == number)) { /* 1. PAIR confirmed */
                 *out = (found){number, r->predicted, true};
-                return true;
+                return COVE_OK;
             }
             if (!thorough && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0)
-                return false; /* 2 */
+                return COVE_ERR_EMPTY; /* 2 */
         }
         int there = look_at_cell(ring, number, out);
+        if (there == 0 && !out->is_confirmed)
+            r->predicted = COVEI_NO_BUFFER; /* it leads elsewhere, or will lead here too late: the next look is at the cell again */
         if (there <= 0)
-            return there == 0;
+            return there == 0 ? COVE_OK : COVE_ERR_EMPTY;
         jump(stream);
     }
-    return false;
+    return OVERTAKEN;
 }
 
 /* ---- One value. */
@@ -134,8 +139,6 @@ static cove_result skip_damage(cove_stream *stream, const found *f) {
     covei_reading_move(stream, f->number + 1);
     return COVE_ERR_DAMAGED;
 }
-
-#define OVERTAKEN COVE_ERR_BUSY /* never leaves this file */
 
 /* COVE_OK · COVE_MISSED · COVE_ERR_SIZE · COVE_ERR_TYPE · COVE_ERR_DAMAGED · OVERTAKEN; none is told. */
 static inline cove_result copy(cove_stream *stream, const found *f, const wish *w) {
@@ -220,11 +223,14 @@ static cove_result borrow(cove_stream *stream, bool thorough, cove_value *value)
     found f;
     uint32_t ticket;
     for (int tries = 0; tries < OVERTAKEN_MAX; tries++) {
-        if (!find(stream, thorough, &f))
-            return COVE_ERR_EMPTY;
-        cove_result result = pin(stream, &f, &ticket);
-        if (result == OVERTAKEN)
+        cove_result result = find(stream, thorough, &f);
+        if (result == COVE_OK)
+            result = pin(stream, &f, &ticket);
+        if (result == OVERTAKEN) {
+            /* Its buffer may still have this number for long after it has left its cell: only the cell tells. */
+            stream->reading.predicted = COVEI_NO_BUFFER;
             continue;
+        }
         if (result != COVE_OK)
             return result;
         uint32_t link = describe(stream, &f, value);
@@ -258,13 +264,16 @@ static cove_result read_pinned(cove_stream *stream, const found *f, const wish *
 static inline cove_result attempt_read(cove_stream *stream, bool thorough, const wish *w) {
     found f;
     for (int tries = 0;; tries++) {
-        if (!find(stream, thorough, &f))
-            return COVE_ERR_EMPTY;
-        cove_result result = copy(stream, &f, w);
+        cove_result result = find(stream, thorough, &f);
+        if (result != COVE_OK)
+            return result;
+        result = copy(stream, &f, w);
         if (covei_likely(result != OVERTAKEN))
             return result;
-        if (tries == OVERTAKEN_MAX)
+        if (tries == OVERTAKEN_MAX) {
+            stream->reading.predicted = COVEI_NO_BUFFER;
             return read_pinned(stream, &f, w);
+        }
     }
 }
 
@@ -275,8 +284,7 @@ static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wis
     covei_local_enter(&stream->reading.lock);
     cove_result result = v == READ                    ? attempt_read(stream, thorough, w)
                          : v == BORROW                ? borrow(stream, thorough, w->value)
-                         : find(stream, thorough, &f) ? COVE_OK
-                                                      : COVE_ERR_EMPTY;
+                                       : find(stream, thorough, &f);
     if (result == COVE_ERR_EMPTY)
         covei_reading_settle(stream);
     covei_local_leave(&stream->reading.lock);
@@ -286,11 +294,10 @@ static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wis
 /* ---- Until the deadline. */
 
 /* Sleeps where an attempt gave EMPTY, FULL or OVERTAKEN, and attempts again, until something else comes of it. */
-static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const char *step, cove_time_ns deadline_ns) {
+static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const char *step, cove_time_ns deadline_ns, cove_result result) {
     covei_member *member = &stream->member;
     covei_ring_shm *shared = stream->ring.shared;
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
-    cove_result result = COVE_ERR_EMPTY;
     for (;;) {
         bool spins = covei_sleeper_spins(&sleeper);
         covei_a32 *event = result == COVE_ERR_FULL ? &shared->room : &shared->change;
@@ -354,7 +361,7 @@ static cove_result perform(cove_stream *stream, verb v, const wish *w, const cha
     if (result == COVE_ERR_EMPTY && deadline_ns == COVE_TRY && !covei_member_is_removed(&stream->member))
         return tell(stream, result, w, step);
     if (result == COVE_ERR_EMPTY || result == COVE_ERR_FULL || result == OVERTAKEN)
-        result = wait_for(stream, v, w, step, deadline_ns);
+        result = wait_for(stream, v, w, step, deadline_ns, result);
     return tell(stream, result, w, step);
 }
 
@@ -371,13 +378,10 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
     if (covei_likely(f.buffer < ring->buffer_count)) {
         const covei_buffer_shm *buffer = covei_ring_buffer(ring, f.buffer);
         if (covei_likely(covei_load_acquire(&buffer->number) == f.number)) { /* PAIR confirmed */
-            uint64_t length = covei_load_relaxed(&buffer->length);
-            if (covei_likely(length <= size_bytes && length <= ring->capacity_bytes && !r->missed)) {
-                cove_value value = {.data = out_data};
-                uint32_t link = covei_load_relaxed(&buffer->link) & COVEI_NO_BUFFER;
-                covei_copy_out(out_data, covei_ring_payload(ring, f.buffer), (size_t)length);
-                if (out_value)
-                    describe(stream, &f, &value);
+            cove_value value = {.data = out_data};
+            uint32_t link = describe(stream, &f, &value); /* once: what is checked is what is copied and told */
+            if (covei_likely(value.length_bytes <= size_bytes && value.length_bytes <= ring->capacity_bytes && !r->missed)) {
+                covei_copy_out(out_data, covei_ring_payload(ring, f.buffer), (size_t)value.length_bytes);
                 covei_fence_acquire(); /* PAIR copied */
                 if (covei_likely(covei_load_relaxed(&buffer->number) == f.number)) {
                     r->predicted = link;
@@ -388,8 +392,9 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
                     is_done = true;
                 }
             }
-        } else if (deadline_ns == COVE_TRY && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
+        } else if (deadline_ns == COVE_TRY && (r->polls + 1) % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
                    !covei_member_is_removed(&stream->member) && !covei_watch_is_used(&stream->watch)) {
+            r->polls++; /* the one that would be the last is left to `find`, which counts it and looks at the cell */
             covei_reading_settle(stream);
             *out_result = COVE_ERR_EMPTY;
             is_done = true;
@@ -476,8 +481,10 @@ cove_result cove_stream_seek(cove_stream *stream, cove_start start) {
     if ((unsigned)start > COVE_START_NEW)
         return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "seek", "this is no place to start");
     covei_local_enter(&stream->reading.lock);
-    covei_reading_start(stream, start);
+    bool is_joined = covei_reading_start(stream, start);
     covei_local_leave(&stream->reading.lock);
+    if (!is_joined)
+        return covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "seek", covei_cannot_join);
     if (covei_watch_is_used(&stream->watch))
         covei_watch_touch(&stream->watch);
     return COVE_OK;

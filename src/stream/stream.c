@@ -75,15 +75,21 @@ static void release(covei_member *member, uint32_t slot) {
         covei_ring_forget(member, &ring, slot);
 }
 
+static cove_result become_writer(cove_stream *stream, const char *step);
+
 /* The parent's threads are not here, and neither are its locks and its role. */
 static void revived(covei_member *member) {
     cove_stream *stream = (cove_stream *)member; /* its first field */
     (void)covei_barrier_join();
-    covei_writing_reset(&stream->writing);
+    covei_writing_reset(&stream->writing, covei_load_relaxed(&stream->ring.shared->tail));
     covei_store_relaxed(&stream->role, 0);
     stream->role_token = (covei_token){0};
     covei_watch_forget(&stream->watch);
     covei_reading_resume(stream);
+    if (stream->wants_writer && !stream->wants_only) {
+        cove_result later = become_writer(stream, "attach again"); /* else with its first value */
+        (void)later;
+    }
 }
 
 static const covei_kind stream_kind = {COVE_KIND_STREAM, "stream", release, revived};
@@ -191,6 +197,8 @@ static cove_result take_role(cove_stream *stream, cove_time_ns deadline_ns) {
     }
 }
 
+const char covei_cannot_join[] = "the stream has an only writer, and this process may not call membarrier, so it cannot be waited for";
+
 cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, const cove_stream_options *options, size_t options_bytes) {
     wish w;
     cove_opened opened = {false, false};
@@ -238,7 +246,7 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
     stream->follow = o->follow;
     stream->wants_only = o->flags & COVE_STREAM_ONLY_WRITER;
     stream->wants_writer = o->flags & (COVE_STREAM_ONLY_WRITER | COVE_STREAM_WRITER);
-    covei_writing_reset(&stream->writing);
+    covei_writing_reset(&stream->writing, 0);
     covei_local_reset(&stream->reading.lock);
     result = covei_stream_shape_read(stream->member.object_fact, stream->member.object_bytes, stream->member.object, &stream->shape,
                                      &stream->ring);
@@ -251,7 +259,11 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
     stream->watch =
         (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
-    covei_reading_start(stream, o->start);
+    if (!covei_reading_start(stream, o->start)) {
+        result = covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "open", covei_cannot_join);
+        cove_stream_close(stream);
+        return result;
+    }
     if (o->opened)
         *o->opened = opened;
     *out_stream = stream;
@@ -310,7 +322,9 @@ static cove_result become_writer(cove_stream *stream, const char *step) {
     if (result != COVE_OK)
         return result;
     covei_ring_mark(member, COVEI_MARK_WRITES);
-    stream->writing.me = covei_own_word(COVEI_OWN_FREE, covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), 0);
+    uint32_t slot = covei_load_relaxed(&member->slot), generation = covei_load_relaxed(&member->generation);
+    stream->writing.me = covei_own_word(COVEI_OWN_FREE, slot, generation, 0);
+    stream->writing.held = covei_own_held(slot, generation);
     uint32_t role = stream->wants_only ? 2 : 1;
     if (role == 2 && covei_load_relaxed(&covei_fences_are_light)) {
         covei_store_seqcst(&stream->ring.shared->plain, 1);

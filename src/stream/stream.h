@@ -16,7 +16,7 @@
 /* What a handle that writes remembers. All of it hints, but for the hand; guarded by `lock`. */
 typedef struct covei_writing {
     covei_local lock;
-    uint64_t me;       /* slot and generation, as own words have them */
+    uint64_t me, held; /* slot and generation, as PLACED words have them; and the whole HELD word */
     uint32_t hand;     /* a buffer that this handle HELDs for its next value, or COVEI_NO_BUFFER */
     uint32_t scan;     /* where to look for a buffer first */
     uint32_t promised; /* the link of the last value: the buffer that readers expect next */
@@ -63,15 +63,17 @@ static inline cove_result covei_stream_failed(cove_stream *stream, cove_result r
 cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...)
     __attribute__((format(printf, 4, 5), cold));
 
+extern const char covei_cannot_join[];
+
 /* Takes the role of a writer, once; told. */
 cove_result covei_stream_become_writer(cove_stream *stream, const char *step);
 
 /* write.c: forgets what a handle remembers of writing. */
-void covei_writing_reset(covei_writing *writing);
+void covei_writing_reset(covei_writing *writing, uint64_t next);
 
 /* cursor.c: puts the reader where `start` says, and joins those who are waited for where the handle follows lossless. Under the lock,
- * or before anybody uses the handle. */
-void covei_reading_start(cove_stream *stream, cove_start start);
+ * or before anybody uses the handle. False: the stream has an only writer, and this process may not call membarrier, so it cannot join. */
+bool covei_reading_start(cove_stream *stream, cove_start start);
 /* The same, in a child of fork: it goes on where the parent was. */
 void covei_reading_resume(cove_stream *stream);
 /* Tells the writers how far a lossless reader has come. */
@@ -82,7 +84,8 @@ void covei_reading_tell(cove_stream *stream);
  * than it is. */
 static inline void covei_reading_move(cove_stream *stream, uint64_t number) {
     stream->reading.next = number;
-    if (covei_unlikely(number - stream->reading.told > stream->ring.cells / 32))
+    if (covei_unlikely(number - stream->reading.told > stream->ring.cells / 32 ||
+                       covei_load_relaxed(&stream->ring.shared->room) & COVEI_EVENT_ARMED)) /* somebody waits: at once */
         covei_reading_tell(stream);
 }
 static inline void covei_reading_settle(cove_stream *stream) {

@@ -12,9 +12,11 @@
 
 /* Each round of a publication that comes to nothing is one in which another writer published; this many are no accident. */
 #define ROUNDS_MAX (1u << 20)
+#define NONSENSE_MAX 4
 
-void covei_writing_reset(covei_writing *w) {
+void covei_writing_reset(covei_writing *w, uint64_t next) {
     memset(w, 0, sizeof *w);
+    w->next = next;
     w->hand = w->promised = COVEI_NO_BUFFER;
     covei_local_reset(&w->lock);
 }
@@ -23,8 +25,8 @@ static inline bool is_plain(const cove_stream *stream) {
     return covei_load_relaxed(&stream->role) == 3;
 }
 
-static inline uint64_t own_word(const cove_stream *stream, covei_own_state state, uint64_t number) {
-    return stream->writing.me | (uint64_t)state << 61 | (number & COVEI_OWN_NUMBER);
+static inline uint64_t placed_word(const cove_stream *stream, uint64_t number) {
+    return stream->writing.me | (uint64_t)COVEI_OWN_PLACED << 61 | (number & COVEI_OWN_NUMBER);
 }
 
 /* ---- Acquiring a buffer. */
@@ -67,7 +69,7 @@ static uint32_t acquire(cove_stream *stream) {
         if (b >= ring->buffer_count)
             b = 0;
         uint64_t own = covei_load_acquire(&ring->own[b]);
-        if (is_available(stream, b, own) && covei_cas_seqcst(&ring->own[b], &own, own_word(stream, COVEI_OWN_HELD, 0))) { /* 4 */
+        if (is_available(stream, b, own) && covei_cas_seqcst(&ring->own[b], &own, stream->writing.held)) { /* 4 */
             stream->writing.scan = b + 1;
             return take(stream, b);
         }
@@ -86,11 +88,11 @@ static inline void take_replaced(cove_stream *stream, uint64_t cell, uint64_t nu
     covei_own_state state = covei_own_state_of(own);
     if ((own ^ before) & COVEI_OWN_NUMBER || (state != COVEI_OWN_PLACED && state != COVEI_OWN_LEFT))
         return;
-    uint64_t held = own_word(stream, COVEI_OWN_HELD, 0);
+    uint64_t held = stream->writing.held;
     if (is_plain(stream)) {
         covei_store_release(&ring->own[b], held); /* nobody else acquires; and who recovers a dead one's swaps, and fails */
     } else {
-        bool is_settled = state == COVEI_OWN_LEFT || !((own ^ held) & ~(COVEI_OWN_NUMBER | UINT64_C(7) << 61)) ||
+        bool is_settled = state == COVEI_OWN_LEFT || !((own ^ stream->writing.me) & ~(COVEI_OWN_NUMBER | UINT64_C(7) << 61)) ||
                           covei_load_acquire(&covei_ring_buffer(ring, b)->number) == before; /* PAIR confirmed */
         if (!is_settled || !covei_cas_seqcst(&ring->own[b], &own, held))
             return;
@@ -140,7 +142,7 @@ typedef struct placed {
 /* PUBLISH 4 and 5: the publication. False: another has changed the cell, which is in *cell now. */
 static inline bool swap_cell(cove_stream *stream, uint32_t b, uint64_t number, uint64_t *cell, bool *out_suspect) {
     covei_ring *ring = &stream->ring;
-    covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_PLACED, number)); /* 4: before it can be in the cell */
+    covei_store_release(&ring->own[b], placed_word(stream, number)); /* 4: before it can be in the cell */
     if (is_plain(stream) && covei_likely(!covei_load_relaxed(&ring->shared->pinned))) {
         /* The only writer, and nobody pins: nobody else changes cells. PAIR published
          * A first pin may come just now: after the fence, either it is seen here, or its swap finds the cell changed. PAIR pinned */
@@ -166,34 +168,34 @@ static cove_result place_slowly(cove_stream *stream, uint32_t b, bool thorough, 
     covei_writing *w = &stream->writing;
     covei_ring *ring = &stream->ring;
     uint64_t number = w->next;
-    bool is_placed = false;
-    for (uint32_t rounds = 0;; rounds++) {
+    uint32_t nonsense = 0;
+    cove_result result = COVE_ERR_DAMAGED;
+    for (uint32_t rounds = 0; rounds < ROUNDS_MAX && nonsense < NONSENSE_MAX; rounds++) {
         uint64_t cell = covei_load_acquire(covei_ring_cell(ring, number)); /* 2. PAIR published */
         int64_t ahead = covei_cell_ahead(cell, number);
-        if (ahead != -(int64_t)ring->cells) {
-            /* Others have published. Only by damage does it look so again and again. */
-            if (rounds > ROUNDS_MAX) {
-                if (is_placed)
-                    covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_HELD, 0));
-                return COVE_ERR_DAMAGED;
-            }
-            number = ahead >= 0 && rounds < ring->cells ? number + (uint64_t)ahead + 1 : covei_ring_newest(ring, number);
+        if (ahead >= 0) { /* others have published */
+            number = rounds < ring->cells ? number + (uint64_t)ahead + 1 : covei_ring_newest(ring, number);
+            continue;
+        }
+        if (ahead != -(int64_t)ring->cells) { /* only by damage: each time all cells are looked at, so not often */
+            nonsense++;
+            number = covei_ring_newest(ring, number);
             continue;
         }
         /* 3: after the cell was read. Whoever needs what is in it has joined before it was placed, so we see it. */
         if (!has_place_surely(stream, number) && !has_place(stream, number, thorough)) {
-            if (is_placed)
-                covei_store_release(&ring->own[b], own_word(stream, COVEI_OWN_HELD, 0));
             w->next = number;
-            return COVE_ERR_FULL;
+            result = COVE_ERR_FULL;
+            break;
         }
-        is_placed = true;
         if (swap_cell(stream, b, number, &cell, &out->is_suspect)) {
             out->number = number;
             out->cell = cell;
             return COVE_OK;
         }
     }
+    covei_store_release(&ring->own[b], w->held); /* a swap that was lost, here or before, has left it PLACED */
+    return result;
 }
 
 /* PUBLISH 1 to 7. COVE_OK · COVE_ERR_FULL, quiet: buffer `b` is HELD as before · COVE_ERR_DAMAGED, quiet.
@@ -224,11 +226,11 @@ static inline cove_result place(cove_stream *stream, uint32_t b, bool thorough) 
     w->last = number;
     w->promised = replaced;
     w->next = number + 1;
-    if (covei_likely(w->hand == COVEI_NO_BUFFER)) {
-        if (covei_unlikely(p.is_suspect || !keeps_hand(stream)))
-            w->scan = replaced < ring->buffer_count ? replaced : w->scan;
-        else
-            take_replaced(stream, p.cell, number);
+    if (covei_likely(w->hand == COVEI_NO_BUFFER && !p.is_suspect && keeps_hand(stream)))
+        take_replaced(stream, p.cell, number);
+    if (covei_unlikely(w->hand == COVEI_NO_BUFFER)) {
+        w->scan = replaced < ring->buffer_count ? replaced : w->scan;
+        covei_event_wake(&ring->shared->room); /* somebody may have waited for it */
     }
     if (ring->cells > 2 * FETCH_AHEAD) { /* 8 */
         uint32_t soon = covei_cell_buffer(covei_load_relaxed(covei_ring_cell(ring, number + FETCH_AHEAD)));
@@ -444,7 +446,7 @@ static cove_result check_loan(cove_stream *stream, const cove_loan *loan, const 
     bool is_hand = b == stream->writing.hand;
     covei_local_leave(&stream->writing.lock);
     if (covei_unlikely(loan->data != covei_ring_payload(&stream->ring, b) || is_hand ||
-                       covei_load_relaxed(&stream->ring.own[b]) != own_word(stream, COVEI_OWN_HELD, 0)))
+                       covei_load_relaxed(&stream->ring.own[b]) != stream->writing.held))
         return covei_stream_failed(stream, COVE_ERR_VIEW, step,
                                    "this loan is another handle's, or a copy of it was published or discarded");
     *out_b = b;

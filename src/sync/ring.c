@@ -15,7 +15,7 @@ bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_by
         .capacity_bytes = capacity_bytes,
         .cells = cells,
         .mask = cells - 1,
-        .buffer_count = cells + loans + borrows, /* at most 2^17, less than COVEI_NO_BUFFER is asserted below */
+        .buffer_count = cells + loans + borrows,
         .tickets = borrows,
         .payload_offset = capacity_bytes >= LARGE_BYTES ? 64
                           : keeps_times                 ? 32
@@ -44,6 +44,7 @@ bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_by
 
 void covei_ring_fill(const covei_ring *ring, uint64_t first) {
     covei_store_relaxed(&ring->shared->tail, first);
+    covei_store_relaxed(&ring->shared->first, first);
     for (uint64_t number = first; number - first < ring->cells; number++)
         covei_store_relaxed(covei_ring_cell(ring, number), covei_cell_word(number - ring->cells, COVEI_NO_BUFFER));
 }
@@ -84,11 +85,11 @@ void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail) {
 /* The whole generation of a slot, of which a word has the low bits. */
 bool covei_own_is_alive(covei_member *member, uint64_t own) {
     bool is_alive;
-    uint32_t slot = covei_own_slot(own), generation = covei_own_generation(own);
+    uint32_t slot = covei_own_slot(own);
     if (slot >= member->slot_count)
         return false;
     uint32_t whole = covei_slot_generation(covei_load_seqcst(&member->slots[slot].word));
-    if ((whole & 0x1fff) != generation)
+    if (covei_own_state_of(own) == COVEI_OWN_HELD ? own != covei_own_held(slot, whole) : (whole & 0x1fff) != covei_own_generation(own))
         return false;
     /* Where it cannot be told, nothing is taken from anybody. */
     return covei_member_is_alive(member, slot, whole, &is_alive) != COVE_OK || is_alive;
@@ -118,7 +119,7 @@ uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool o
             if (slot >= member->slot_count)
                 break;
             uint64_t cursor = covei_load_seqcst(&member->slots[slot].hold64[COVEI_HOLD_CURSOR]); /* PAIR cursor */
-            if (!cursor || (slowest != UINT64_MAX && (int64_t)(cursor - slowest) >= 0))
+            if (slowest != UINT64_MAX && (int64_t)(cursor - slowest) >= 0)
                 continue;
             if (only_live && covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && !is_alive) {
                 covei_slot_recover(member, slot); /* so that it is in nobody's way again */

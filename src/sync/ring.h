@@ -5,6 +5,7 @@
  * its number beside its payload, so that a reader who guesses right which buffer comes next moves one cache line, not two.
  *
  *        0  tail       8   a hint: not more than one past the newest value. Never trusted
+ *        8  first      8   the number of the first value there ever was; never changed
  *      128  change     4   event: a value was published
  *      132  room       4   event: a place or a buffer came free, or a member that was in the way has gone
  *      136  members    4   event: a writer came or went
@@ -16,10 +17,10 @@
  *      768  ticket     8 * borrows   a pinned buffer and by whom
  *           cell       8 * cells     at a multiple of 128
  *           own        8 * buffers   at a multiple of 128
- *           buffer     stride * buffers, at a multiple of 4096 where a buffer has that size, else of 128
+ *           buffer     stride * buffers, at a multiple of 128
  *
  *   cell   bits 18-63 number (its low 46 bits) · 17 PIN · 0-16 buffer (0x1ffff: none)
- *   own    bits 61-63 state · 49-60 slot · 36-48 generation · 0-35 number
+ *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT: 36-48 generation · 0-35 number; HELD: 0-31 generation
  *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
  *
  *   buffer  0  number   8   0 while it is being filled
@@ -47,8 +48,8 @@
 
 /* LAYOUT: read by other builds. */
 typedef struct covei_ring_shm {
-    covei_a64 tail;
-    uint64_t reserved_0[15];
+    covei_a64 tail, first;
+    uint64_t reserved_0[14];
     covei_a32 change, room, members;
     covei_a32 plain, pinned;
     uint32_t reserved_1;
@@ -56,6 +57,7 @@ typedef struct covei_ring_shm {
     uint64_t reserved_2[12];
     covei_a64 awaited[COVEI_SLOTS_MAX / 64];
 } covei_ring_shm;
+COVEI_AT(covei_ring_shm, first, 8);
 COVEI_AT(covei_ring_shm, change, 128);
 COVEI_AT(covei_ring_shm, room, 132);
 COVEI_AT(covei_ring_shm, members, 136);
@@ -114,6 +116,9 @@ typedef enum covei_own_state {
     COVEI_OWN_LEFT = 3    /* as PLACED, by one who has gone */
 } covei_own_state;
 
+static inline uint64_t covei_own_held(uint32_t slot, uint32_t generation) {
+    return (uint64_t)COVEI_OWN_HELD << 61 | (uint64_t)(slot & 0xfff) << 49 | generation;
+}
 static inline uint64_t covei_own_word(covei_own_state state, uint32_t slot, uint32_t generation, uint64_t number) {
     return (uint64_t)state << 61 | (uint64_t)(slot & 0xfff) << 49 | (uint64_t)(generation & 0x1fff) << 36 | (number & COVEI_OWN_NUMBER);
 }
@@ -176,7 +181,8 @@ uint64_t covei_ring_newest(const covei_ring *ring, uint64_t from);
 /* Raises the tail. */
 void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail);
 
-/* Whether slot and generation in an own word are alive. The generation has 13 bits there: recovery leaves none older in the table. */
+/* Whether slot and generation in an own word are alive. Of PLACED it has 13 bits, which with the 36 of the number tell it apart; recovery
+ * leaves none older in the table. */
 bool covei_own_is_alive(covei_member *member, uint64_t own);
 /* Whether a live member has a ticket for the buffer. */
 bool covei_ring_is_pinned(covei_member *member, const covei_ring *ring, uint32_t buffer);

@@ -814,9 +814,9 @@ TEST(c_20_3_an_exclusive_lock_needs_the_right_to_write) {
 
 TEST(c_20_4_bytes_do_not_touch_each_other) {
     two t = two_files();
-    for (uint64_t byte = BYTE; byte < BYTE + 8192; byte += 1023)
+    for (uint64_t byte = BYTE; byte < BYTE + 16384; byte += 1023)
         expect(COVE_OK, covei_lock_try(t.a, byte, COVEI_LOCK_EXCLUSIVE));
-    for (uint64_t byte = BYTE; byte < BYTE + 8190; byte += 1023)
+    for (uint64_t byte = BYTE; byte < BYTE + 16382; byte += 1023)
         expect(COVE_OK, covei_lock_try(t.b, byte + 1, COVEI_LOCK_EXCLUSIVE));
     end_two(t);
 }

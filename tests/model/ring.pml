@@ -6,7 +6,7 @@
  *
  * CONFIG writers     -DP0=2 -DP1=2 -DK=2 -DM=4
  * CONFIG depth1      -DP0=1 -DP1=1 -DK=1 -DM=3 -DCOPIES
- * CONFIG copies      -DP0=2 -DP1=1 -DK=1 -DM=2 -DCOPIES
+ * CONFIG copies      -DP0=2 -DP1=0 -DK=1 -DM=3 -DCOPIES
  * CONFIG borrows     -DP0=2 -DP1=1 -DK=2 -DM=4 -DBORROWS
  * CONFIG borrows1    -DP0=2 -DP1=1 -DK=1 -DM=3 -DBORROWS
  * CONFIG lossless    -DP0=2 -DP1=1 -DK=2 -DM=4 -DLOSSLESS
