@@ -6,7 +6,9 @@
  * Each handle reads on its own. It follows
  *     every value (COVE_FOLLOW_ALL): if it is slower than the writers by more than the depth, it is told how many it missed;
  *     the latest (COVE_FOLLOW_LATEST): each read gives the newest value, if there is one that it has not given yet;
- *     every value for certain (COVE_FOLLOW_LOSSLESS): writers wait for it. If it dies it stops counting at once.
+ *     every value for certain (COVE_FOLLOW_LOSSLESS): writers wait for it. If it dies it stops counting at once. It counts as up to a
+ *     thirty-second of the depth further behind than it is, until it finds nothing more or a writer waits. With a depth of 1 it begins
+ *     with the next value.
  *
  * A stream has depth + loans + borrows buffers, each for one value. What is borrowed stays as it is, however long: the writers
  * go on with the other buffers.
@@ -16,7 +18,7 @@
  *
  * Every function may also return COVE_ERR_ARGUMENT for a null pointer; COVE_ERR_INTERRUPTED where it waits; COVE_ERR_DAMAGED where
  * another member has overwritten what it should not; and, in a child of fork, COVE_ERR_FORKED where the handle could not attach to
- * the object again, or the reason why it could not (COVE_ERR_FULL, COVE_ERR_LOST, COVE_ERR_IN_USE).
+ * the object again, or the reason why it could not (COVE_ERR_FULL, COVE_ERR_LOST, COVE_ERR_IN_USE, COVE_ERR_BUSY).
  */
 #ifndef COVE_STREAM_H
 #define COVE_STREAM_H
@@ -40,7 +42,7 @@ typedef enum cove_follow { COVE_FOLLOW_ALL = 0, COVE_FOLLOW_LATEST = 1, COVE_FOL
 /** Where a handle begins to read. */
 typedef enum cove_start {
     COVE_START_LATEST = 0, /**< with the newest value that exists when it is opened; then whatever comes */
-    COVE_START_OLDEST = 1, /**< with the oldest that is still there */
+    COVE_START_OLDEST = 1, /**< with the oldest that is still there; lossless: with the oldest that is certain to stay, one later */
     COVE_START_NEW = 2     /**< with what is published after it was opened */
 } cove_start;
 
@@ -66,7 +68,8 @@ typedef struct cove_stream_options {
  *  @param out_stream   receives the handle; end it with cove_stream_close
  *  @param options      null: all defaults
  *  @return as cove_block_open · COVE_ERR_TYPE it carries another type; the sentence names both · COVE_ERR_IN_USE another writer,
- *          where COVE_STREAM_ONLY_WRITER was asked for
+ *          where COVE_STREAM_ONLY_WRITER was asked for · COVE_ERR_UNSUPPORTED lossless, where the stream has an only writer and this
+ *          process may not call membarrier
  *  @threads any   @progress bounded: gives up after 3 s with COVE_ERR_BUSY
  *  @crash   killed inside: the stream does not exist, or exists complete; a slot that was taken is free again */
 COVE_API COVE_MUST_USE cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, const cove_stream_options *options,
@@ -113,7 +116,7 @@ COVE_API COVE_MUST_USE cove_result cove_stream_loan(cove_stream *stream, uint64_
                                                     cove_time_ns deadline_ns);
 
 /** Publishes what was loaned: loan->length_bytes bytes. After a failure the loan is still held.
- *  @return as cove_stream_write · COVE_ERR_VIEW no loan: published or discarded already · COVE_ERR_FORKED the loan is the parent's
+ *  @return as cove_stream_write_as · COVE_ERR_VIEW no loan: published or discarded already · COVE_ERR_FORKED the loan is the parent's
  *  @threads any, not only the one that loaned
  *  @crash   killed inside: nothing happened, or the value is there whole */
 COVE_API COVE_MUST_USE cove_result cove_stream_publish(cove_stream *stream, cove_loan *loan, cove_time_ns deadline_ns);
@@ -143,7 +146,7 @@ COVE_API COVE_MUST_USE cove_result cove_stream_read_as(cove_stream *stream, cove
 /** The next value in place, without a copy: it stays as it is until cove_stream_give_back. Moves on.
  *
  *  @return as cove_stream_read · COVE_ERR_FULL all `borrows` of the stream were taken until the deadline · COVE_ERR_ACCESS read-only
- *          handle: use cove_stream_read
+ *          handle: use cove_stream_read · COVE_ERR_UNSUPPORTED the stream has an only writer, and this process may not call membarrier
  *  @progress bounded, but for the waits; writers are not delayed
  *  @crash   the hold vanishes with its holder */
 COVE_API COVE_MUST_USE cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_time_ns deadline_ns);
@@ -152,7 +155,7 @@ COVE_API COVE_MUST_USE cove_result cove_stream_borrow(cove_stream *stream, cove_
 COVE_API cove_result cove_stream_give_back(cove_stream *stream, cove_value *value);
 
 /** Moves to another place: the next read begins there.
- *  @return COVE_OK */
+ *  @return COVE_OK · COVE_ERR_UNSUPPORTED as for cove_stream_open */
 COVE_API COVE_MUST_USE cove_result cove_stream_seek(cove_stream *stream, cove_start start);
 
 /* ---- Being told */

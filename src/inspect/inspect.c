@@ -19,6 +19,7 @@ typedef struct look {
     covei_block_look block;
     covei_stream_shape stream;
     covei_ring ring; /* with null pointers: only offsets and sizes */
+    uint16_t borrowed[COVEI_SLOTS_MAX];
 } look;
 
 /* Bytes of a segment as they are now; what the file does not have reads as zero. */
@@ -102,16 +103,18 @@ static uint64_t newest_of(const look *l, uint64_t tail) {
     return number - 1;
 }
 
-/* How many tickets are out; of one slot, or of all (UINT32_MAX). */
-static uint32_t count_tickets(const look *l, uint32_t slot) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < l->ring.tickets; i++) {
-        covei_a64 word;
-        read_part(l->file, l->facts.object_offset + sizeof(covei_ring_shm) + 8 * (uint64_t)i, &word, sizeof word);
-        uint64_t ticket = covei_load_relaxed(&word);
-        count += ticket && (slot == UINT32_MAX || covei_ticket_slot(ticket) == slot);
+/* Counts the tickets that are out, in all and of each slot, in one pass. */
+static void count_tickets(look *l) {
+    covei_a64 words[512];
+    for (uint32_t at = 0; at < l->ring.tickets; at += 512) {
+        uint32_t count = l->ring.tickets - at < 512 ? l->ring.tickets - at : 512;
+        read_part(l->file, l->facts.object_offset + sizeof(covei_ring_shm) + 8 * (uint64_t)at, words, count * sizeof *words);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t ticket = covei_load_relaxed(&words[i]);
+            l->info.borrowed_count += ticket != 0;
+            l->borrowed[covei_ticket_slot(ticket)] += ticket != 0;
+        }
     }
-    return count;
 }
 
 static void look_at_stream(look *l) {
@@ -130,7 +133,7 @@ static void look_at_stream(look *l) {
     l->info.borrows = l->stream.borrows;
     l->info.keeps_times = l->stream.keeps_times;
     l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared.tail));
-    l->info.borrowed_count = count_tickets(l, UINT32_MAX);
+    count_tickets(l);
     l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE, COVEI_LOCK_SHARED);
     for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
         covei_slot_shm s;
@@ -302,7 +305,7 @@ static void tell_attachment(const look *l, uint32_t index, cove_attachment_info 
     out_info->is_reader = marks & (COVEI_MARK_READS | COVEI_MARK_AWAITED);
     out_info->behind_count =
         out_info->is_reader && (int64_t)(l->info.newest_sequence + 1 - cursor) > 0 ? l->info.newest_sequence + 1 - cursor : 0;
-    out_info->borrowed_count = marks & COVEI_MARK_PINS ? count_tickets(l, index) : 0;
+    out_info->borrowed_count = l->borrowed[index % COVEI_SLOTS_MAX];
 }
 
 cove_result cove_inspect_attachments(const char *domain, const char *name, cove_inspect_attachment_fn each, void *context) {

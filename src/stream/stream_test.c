@@ -557,3 +557,141 @@ TEST(numbers_go_on_across_every_width_that_a_word_holds_them_in) {
     work_across((UINT64_C(1) << 46) - 20);
     work_across((UINT64_C(1) << 63) - 20);
 }
+
+/* ---- What went wrong once. */
+
+TEST(a_borrow_goes_on_where_the_predicted_buffer_keeps_its_old_number) {
+    cove_stream *writer = open_stream(&(cove_stream_options){.depth = 8}), *a = open_stream(NULL), *b = open_stream(NULL);
+    cove_value kept, value;
+    uint64_t got;
+    for (uint64_t i = 1; i <= 3; i++)
+        write_number(writer, i);
+    for (uint64_t i = 1; i <= 2; i++)
+        number_is(b, i); /* b expects 3 next, and knows its buffer */
+    for (uint64_t i = 1; i <= 2; i++)
+        number_is(a, i);
+    expect(COVE_OK, cove_stream_borrow(a, &kept, COVE_TRY)); /* 3: its buffer keeps that number however many follow */
+    for (uint64_t i = 4; i <= 500; i++)
+        write_number(writer, i);
+    cove_result result = cove_stream_borrow(b, &value, COVE_TRY);
+    assert_int_equal(result, COVE_MISSED);
+    memcpy(&got, value.data, sizeof got);
+    assert_int_equal(got, value.sequence);
+    assert_true(value.sequence > 490);
+    expect(COVE_OK, cove_stream_give_back(b, &value));
+    expect(COVE_OK, cove_stream_give_back(a, &kept));
+    cove_stream_close(b);
+    cove_stream_close(a);
+    cove_stream_close(writer);
+}
+
+/* What a writer leaves that dies between the swap and the confirmation: the number of the buffer is taken away again. */
+static void unconfirm(cove_stream *stream, uint64_t number) {
+    cove_value value;
+    cove_stream *other = open_stream(&(cove_stream_options){.start = COVE_START_LATEST});
+    expect(COVE_OK, cove_stream_borrow(other, &value, COVE_TRY));
+    assert_int_equal(value.sequence, number);
+    covei_buffer_shm *buffer = (covei_buffer_shm *)(void *)((char *)(uintptr_t)value.data - 24);
+    assert_int_equal(covei_load_relaxed(&buffer->number), number);
+    covei_store_relaxed(&buffer->number, 0);
+    expect(COVE_OK, cove_stream_give_back(other, &value));
+    cove_stream_close(other);
+    (void)stream;
+}
+
+TEST(a_value_that_was_never_confirmed_is_read_by_who_only_tries) {
+    cove_stream *writer = open_stream(NULL), *reader = open_stream(NULL);
+    uint64_t got = 0;
+    write_number(writer, 1);
+    number_is(reader, 1);
+    write_number(writer, 2);
+    unconfirm(writer, 2);
+    int tries = 0;
+    while (cove_stream_read(reader, &got, sizeof got, NULL, COVE_TRY) == COVE_ERR_EMPTY && tries < 5000)
+        tries++;
+    assert_int_equal(got, 2);
+    assert_true(tries <= 1100);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+typedef struct racer {
+    cove_stream *stream;
+    pthread_barrier_t *start;
+    int bad;
+} racer;
+
+static void *publish_into_the_last_place(void *context) {
+    racer *r = context;
+    for (int round = 0; round < 3000; round++) {
+        cove_loan loan;
+        pthread_barrier_wait(r->start);
+        if (cove_stream_loan(r->stream, 8, &loan, cove_in_ms(5000)) != COVE_OK) {
+            r->bad++;
+        } else {
+            memset(loan.data, 1, 8);
+            pthread_barrier_wait(r->start);
+            if (cove_stream_publish(r->stream, &loan, COVE_TRY) == COVE_ERR_FULL)
+                r->bad += cove_stream_discard(r->stream, &loan) != COVE_OK; /* it is still held */
+        }
+        pthread_barrier_wait(r->start);
+    }
+    return NULL;
+}
+
+TEST(a_loan_that_found_no_place_is_still_held) {
+    pthread_barrier_t start;
+    pthread_t thread[2];
+    racer r[2];
+    cove_stream *reader;
+    pthread_barrier_init(&start, NULL, 3);
+    cove_stream *stream = open_stream(&(cove_stream_options){.depth = 4, .loans = 4, .borrows = 1});
+    reader = open_stream(&(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW});
+    for (int i = 0; i < 2; i++) {
+        r[i] = (racer){open_stream(NULL), &start, 0};
+        pthread_create(&thread[i], NULL, publish_into_the_last_place, &r[i]);
+    }
+    for (int round = 0; round < 3000; round++) {
+        uint64_t got;
+        for (int i = 0; i < 3; i++) /* one place is left for two */
+            expect(COVE_OK, cove_stream_write(stream, "12345678", 8, 0, cove_in_ms(5000)));
+        pthread_barrier_wait(&start);
+        pthread_barrier_wait(&start);
+        pthread_barrier_wait(&start);
+        while (cove_stream_read(reader, &got, sizeof got, NULL, COVE_TRY) >= 0)
+            ;
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(r[i].bad, 0);
+        cove_stream_close(r[i].stream);
+    }
+    pthread_barrier_destroy(&start);
+    cove_stream_close(reader);
+    cove_stream_close(stream);
+}
+
+TEST(a_damaged_cell_is_told_within_the_time_of_a_few_looks) {
+    cove_stream *stream = open_stream(&(cove_stream_options){.depth = 65536}), *reader = open_stream(NULL);
+    write_number(stream, 1);
+    number_is(reader, 1);
+    /* The cells lie behind the tickets; the next number's is cleared. */
+    covei_ring ring;
+    char path[512];
+    snprintf(path, sizeof path, "%s/s", test_domain);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_true(covei_ring_plan(&ring, NULL, 64, 65536, 4, 4, false));
+    covei_facts_shm facts;
+    assert_int_equal(fread(&facts, sizeof facts, 1, file), 1);
+    uint64_t zero[2] = {0};
+    assert_int_equal(fseek(file, (long)(facts.object_offset + ring.cell_at + 8 * 2), SEEK_SET), 0);
+    assert_int_equal(fwrite(zero, sizeof zero, 1, file), 1);
+    fclose(file);
+    cove_time_ns before = cove_now();
+    cove_result result = cove_stream_write(stream, "12345678", 8, 0, COVE_TRY);
+    assert_true(result == COVE_ERR_DAMAGED || result == COVE_OK);
+    assert_true(cove_now() - before < UINT64_C(2000000000));
+    cove_stream_close(reader);
+    cove_stream_close(stream);
+}
