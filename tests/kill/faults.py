@@ -35,11 +35,38 @@ FAULTS = [
     ("a slot that is taken over uncleared", "src/sync/rwlock.c",
      "        covei_store_seqcst(&member->slots[slot].hold[COVEI_HOLD_PIN + copy], 0);",
      "        (void)0;", "open beside a dead reader"),
+    ("a stream's payload after its publication", "src/stream/write.c",
+     "            covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);\n            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);",
+     "            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);\n            covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);", "stream: write"),
+    ("a value's description after its publication", "src/stream/write.c",
+     "            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);",
+     "            result = place(stream, b, false);\n            describe(stream, b, type, size_bytes, tag);", "stream: write"),
+    ("the own word after the swap", "src/stream/write.c",
+     "    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b)); /* 5 */",
+     "    covei_store_release(&ring->own[b], stream->writing.held);\n    bool done = covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b));\n    covei_store_release(&ring->own[b], placed_word(stream, number));\n    return done;",
+     "stream: write, depth 1"),
+    ("a number before its cell", "src/stream/write.c",
+     "    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b)); /* 5 */",
+     "    covei_store_release(&covei_ring_buffer(ring, b)->number, number);\n    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b));",
+     "stream: write"),
+    ("recovery that frees what was placed", "src/sync/ring.c",
+     "covei_cas_seqcst(&ring->own[b], &own, covei_own_word(COVEI_OWN_LEFT, 0, 0, own));", "covei_cas_seqcst(&ring->own[b], &own, 0);",
+     "stream: close a writer"),
+    ("a dead reader that is waited for", "src/sync/ring.c", "covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && !is_alive",
+     "covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && slot > 9999", "stream: read lossless"),
+    ("what the dead held is held for ever", "src/stream/write.c", "        return !covei_own_is_alive(&stream->member, own);",
+     "        return false;", "stream: loan, publish"),
+    ("tickets that the dead keep", "src/stream/read.c", "for (int from_the_dead = 0; from_the_dead < 2; from_the_dead++)",
+     "for (int from_the_dead = 0; from_the_dead < 1; from_the_dead++)", "stream: borrow, give back"),
+    ("a dead slot that is alive while it is cleared", "src/segment/slot.c",
+     "    result = covei_lock_probe(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);",
+     "    result = covei_lock_probe(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);\n    if (result == COVE_OK && held == COVEI_LOCK_FREE)\n        result = covei_lock_try(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE);",
+     "stream: write past a dead lossless reader", "stop"),
 ]
 
 
-def caught(directory, name, only):
-    sources = [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "inspect")
+def caught(directory, name, only, mode="kill"):
+    sources = [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "stream", "inspect")
                for p in sorted((directory / "src" / part).glob("*.c")) if not p.name.endswith("_test.c")]
     kill = [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))]
     build = subprocess.run(["gcc", "-std=c11", "-O2", "-w", "-D_FILE_OFFSET_BITS=64", f"-I{directory}", f"-I{directory}/include", f"-I{directory}/src",
@@ -47,16 +74,16 @@ def caught(directory, name, only):
     if build.returncode:
         print(f"{name}: does not compile\n{build.stderr}")
         return False
-    stride = "29" if only.startswith(("create", "open")) else "1"  # thousands of instructions, or hundreds
+    stride = "29" if only.startswith(("create", "open")) or mode else "1"  # thousands of instructions, or hundreds
     try:
-        run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", "kill", "--stride", stride, "--first"], capture_output=True, text=True, timeout=240)
+        run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", mode, "--stride", stride, "--first"], capture_output=True, text=True, timeout=240)
     except subprocess.TimeoutExpired:
         return True
     return run.returncode not in (0, 2)
 
 
 count = 0
-for name, file, old, new, only in FAULTS:
+for name, file, old, new, only, *mode in FAULTS:
     with tempfile.TemporaryDirectory(prefix="cove-fault-") as directory:
         directory = pathlib.Path(directory)
         for part in ("src", "include", "tests/kill"):
@@ -66,9 +93,10 @@ for name, file, old, new, only in FAULTS:
             print(f"{name}: the place in {file} is not there any more")
             continue
         (directory / file).write_text(text.replace(old, new))
-        found = caught(directory, name, only)
+        found = caught(directory, name, only, *mode)
+        how = "stopped" if mode else "killed"
         count += found
-        print(f"{'caught' if found else 'NOT CAUGHT':10} {name}  (by: killed at every instruction of {only})", flush=True)
+        print(f"{'caught' if found else 'NOT CAUGHT':10} {name}  (by: {how} at every instruction of {only})", flush=True)
 for left in pathlib.Path("/dev/shm").glob("cove-kill-*"):
     shutil.rmtree(left, ignore_errors=True)
 print(f"planted faults caught {count} of {len(FAULTS)}")

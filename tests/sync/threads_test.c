@@ -141,3 +141,123 @@ TEST(threads_open_and_close_the_same_names) {
     }
     assert_int_equal(count_files(test_domain), 0);
 }
+
+/* ---- Streams: threads that write, loan, read and borrow by one handle, or each by their own. */
+
+static cove_stream *shared_stream;
+static _Atomic uint64_t written, delivered;
+
+static cove_stream *stream_handle(void) {
+    cove_stream *stream = shared_stream;
+    if (own_handles && cove_stream_open(&stream, "s", &(cove_stream_options){.how = COVE_OPEN}) != COVE_OK)
+        return NULL;
+    return stream;
+}
+
+static void *mix_stream(void *context) {
+    uint64_t r = (uintptr_t)context * UINT64_C(0x9e3779b97f4a7c15) + 1;
+    cove_stream *stream = stream_handle();
+    if (!stream)
+        return "open";
+    for (int i = 0; i < rounds; i++) {
+        char data[128];
+        cove_value value;
+        cove_loan loan;
+        cove_result result;
+        r ^= r << 13, r ^= r >> 7, r ^= r << 17;
+        size_t size = 8 + r % 120;
+        switch (r >> 32 & 3) {
+        case 0:
+            fill_pattern(data, size, r);
+            if (cove_stream_write(stream, data, size, 0, cove_in_ms(60000)) != COVE_OK)
+                return "write";
+            written++;
+            break;
+        case 1:
+            if (cove_stream_loan(stream, size, &loan, cove_in_ms(60000)) != COVE_OK)
+                return "loan";
+            fill_pattern(loan.data, size, r);
+            if (cove_stream_publish(stream, &loan, cove_in_ms(60000)) != COVE_OK)
+                return "publish";
+            written++;
+            break;
+        case 2:
+            result = cove_stream_read(stream, data, sizeof data, &value, COVE_TRY);
+            if (result == COVE_ERR_EMPTY)
+                break;
+            if (result < 0 || !is_pattern(data, value.length_bytes))
+                return "read";
+            delivered += 1 + value.missed_count;
+            break;
+        default:
+            result = cove_stream_borrow(stream, &value, COVE_TRY);
+            if (result == COVE_ERR_EMPTY || result == COVE_ERR_FULL)
+                break;
+            if (result < 0 || !is_pattern(value.data, value.length_bytes) || cove_stream_give_back(stream, &value) != COVE_OK)
+                return "borrow";
+            delivered += 1 + value.missed_count;
+        }
+    }
+    if (own_handles)
+        cove_stream_close(stream);
+    return NULL;
+}
+
+static void mix_stream_threads(bool own) {
+    pthread_t threads[THREADS];
+    void *failed;
+    char data[128];
+    cove_value value;
+    rounds = test_is_slow ? 3000 : 30000;
+    own_handles = own;
+    written = delivered = 0;
+    cove_stream_options options = {.capacity_bytes = 128, .depth = 16, .loans = 8, .borrows = 4, .start = COVE_START_NEW};
+    expect(COVE_OK, cove_stream_open(&shared_stream, "s", &options));
+    for (uintptr_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, mix_stream, (void *)(i + 1));
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &failed);
+        if (failed)
+            fail_msg("a thread failed in %s: %s", (char *)failed, cove_last_error()->sentence);
+    }
+    while (!own && cove_stream_read(shared_stream, data, sizeof data, &value, COVE_TRY) >= 0)
+        delivered += 1 + value.missed_count;
+    if (!own)
+        assert_int_equal(written, delivered); /* each value once, to one of the threads, or missed */
+    cove_stream_close(shared_stream);
+}
+
+TEST(threads_share_one_handle_of_a_stream) {
+    mix_stream_threads(false);
+}
+
+TEST(threads_with_handles_of_their_own_share_a_stream) {
+    mix_stream_threads(true);
+}
+
+static void *take_every_value(void *context) {
+    uint64_t got, *next = context;
+    while (*next <= (uint64_t)rounds) {
+        if (cove_stream_read(shared_stream, &got, sizeof got, NULL, cove_in_ms(60000)) != COVE_OK || got != *next)
+            return "read";
+        ++*next;
+    }
+    return NULL;
+}
+
+TEST(a_lossless_reader_in_another_thread_gets_every_value) {
+    cove_stream *writer;
+    pthread_t thread;
+    void *failed;
+    uint64_t next = 1;
+    rounds = test_is_slow ? 5000 : 200000;
+    expect(COVE_OK, cove_stream_open(&writer, "s", &(cove_stream_options){.depth = 4}));
+    expect(COVE_OK, cove_stream_open(&shared_stream, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW}));
+    pthread_create(&thread, NULL, take_every_value, &next);
+    for (uint64_t n = 1; n <= (uint64_t)rounds; n++)
+        expect(COVE_OK, cove_stream_write(writer, &n, sizeof n, 0, cove_in_ms(60000)));
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    cove_stream_close(shared_stream);
+    cove_stream_close(writer);
+}
