@@ -110,6 +110,115 @@ TEST(a_death_of_any_kind_of_member_is_found_by_every_other_kind) {
     cove_block_close(block);
 }
 
+/* ---- Streams. */
+
+static cove_stream *make_stream(uint32_t mode) {
+    cove_stream *stream;
+    cove_stream_options options = {.capacity_bytes = 256, .depth = 32, .loans = 8, .borrows = 8, .mode = mode};
+    expect(COVE_OK, cove_stream_open(&stream, "s", &options));
+    return stream;
+}
+
+TEST(values_of_a_stream_pass_in_order_between_members_of_all_kinds) {
+    FILE *reader[KINDS] = {0}, *writer[KINDS] = {0};
+    const int rounds = test_is_slow ? 300 : 3000;
+    int kinds_here = 0;
+    char line[32];
+    cove_stream *keeper = make_stream(0);
+    for (size_t i = 0; i < KINDS; i++)
+        kinds_here += has_kind(i);
+    for (size_t i = 0; i < KINDS; i++)
+        if (has_kind(i)) {
+            char command[512];
+            snprintf(command, sizeof command, "%s subscribe s %d", kinds[i], rounds * kinds_here);
+            reader[i] = popen(command, "r");
+            assert_non_null(fgets(line, sizeof line, reader[i]));
+            assert_string_equal(line, "ready\n");
+        }
+    for (size_t i = 0; i < KINDS; i++)
+        if (has_kind(i)) {
+            char command[512];
+            snprintf(command, sizeof command, "%s publish s %d", kinds[i], rounds);
+            writer[i] = popen(command, "r");
+        }
+    for (size_t i = 0; i < KINDS; i++)
+        for (int w = 0; w < 2; w++) {
+            FILE *end = w ? writer[i] : reader[i];
+            int done = 0;
+            if (!end)
+                continue;
+            assert_int_equal(fscanf(end, "%d", &done), 1);
+            assert_int_equal(pclose(end), 0);
+            assert_int_equal(done, w ? rounds : rounds * kinds_here);
+        }
+    printf("    %d kinds, %d values to each of %d readers\n", kinds_here, rounds * kinds_here, kinds_here);
+    cove_stream_close(keeper);
+}
+
+/* The members of one kind die while they hold a buffer and a borrow; both come back to those of every kind. */
+TEST(what_a_member_of_any_kind_held_of_a_stream_comes_back) {
+    cove_stream *stream;
+    expect(COVE_OK, cove_stream_open(&stream, "s", &(cove_stream_options){.capacity_bytes = 256, .depth = 1, .loans = 2, .borrows = 1}));
+    for (size_t i = 0; i < KINDS; i++) {
+        int status;
+        cove_value value;
+        cove_loan loan;
+        if (!has_kind(i))
+            continue;
+        expect(COVE_OK, cove_stream_write(stream, "x", 1, 0, cove_in_ms(2000)));
+        run(&status, "%s keep s > %s/.out 2>/dev/null & for n in $(seq 500); do grep -q held %s/.out && break; sleep 0.01; done", kinds[i],
+            test_domain, test_domain);
+        expect(COVE_OK, cove_stream_seek(stream, COVE_START_LATEST));
+        expect(COVE_ERR_FULL, cove_stream_borrow(stream, &value, COVE_TRY)); /* no false death */
+        run(&status, "pkill -KILL -f '^%s/member-[0-9a-z]* keep s'", TESTS);
+        assert_int_equal(status, 0);
+        expect(COVE_OK, cove_stream_borrow(stream, &value, cove_in_ms(2000)));
+        expect(COVE_OK, cove_stream_give_back(stream, &value));
+        for (int n = 0; n < 20; n++)
+            expect(COVE_OK, cove_stream_write(stream, "y", 1, 0, cove_in_ms(2000)));
+        expect(COVE_OK, cove_stream_loan(stream, 1, &loan, cove_in_ms(2000)));
+        expect(COVE_OK, cove_stream_write(stream, "z", 1, 0, cove_in_ms(2000)));
+        expect(COVE_OK, cove_stream_discard(stream, &loan));
+    }
+    cove_stream_close(stream);
+}
+
+static void become(uid_t uid, bool in_group);
+
+static int read_as_a_stranger(void *context) {
+    cove_stream *stream;
+    uint64_t got = 0, last = 0;
+    int fd;
+    become(1234, false);
+    if (cove_stream_open(&stream, "s", &(cove_stream_options){.how = COVE_OPEN, .access = COVE_READ_ONLY, .start = COVE_START_NEW}) != COVE_OK ||
+        cove_stream_fd(stream, &fd) != COVE_OK)
+        return 1;
+    *(_Atomic int *)context = 1;
+    while (got != 2000) {
+        cove_value value;
+        if (cove_stream_read(stream, &got, sizeof got, &value, cove_in_ms(10000)) < 0 || value.sequence <= last || got != value.sequence)
+            return 2;
+        last = value.sequence;
+    }
+    cove_stream_close(stream);
+    return 0;
+}
+
+TEST(another_user_reads_a_stream_that_he_may_not_write) {
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(chmod(test_domain, 0755), 0);
+    _Atomic int *ready = shared_memory(sizeof *ready);
+    cove_stream *writer = make_stream(0644);
+    pid_t pid = child(read_as_a_stranger, (void *)ready);
+    eventually(*ready);
+    for (uint64_t n = 1; n <= 2000; n++)
+        expect(COVE_OK, cove_stream_write(writer, &n, sizeof n, 0, COVE_TRY));
+    assert_int_equal(end_of(pid), 0);
+    cove_stream_close(writer);
+    assert_int_equal(chmod(test_domain, 0700), 0);
+}
+
 /* ---- Users. */
 
 /* Another user; of the file's group where asked. */

@@ -2,6 +2,9 @@
  *
  *     member count NAME N     N times: lock_write, read a counter in two places, add one to both, unlock; prints N
  *     member values NAME N    N times: set a pattern of changing length, get one and check it
+ *     member publish NAME N   writes N values of changing length to a stream, copied and in place in turn; prints N
+ *     member subscribe NAME N reads N values, lossless, copied and in place in turn, and checks them and their numbers; prints N
+ *     member keep NAME        loans and borrows, prints "held", and stays until it is killed
  *     member hold NAME        locks for writing, prints "held", and stays until it is killed
  *     member repair NAME      expects COVE_OWNER_DIED, repairs, and sets the counter's two places equal */
 #include <cove/cove.h>
@@ -82,9 +85,83 @@ static int repair(cove_block *block) {
     return 0;
 }
 
+/* ---- Streams. */
+
+static int publish(cove_stream *stream, int rounds) {
+    for (int i = 0; i < rounds; i++) {
+        unsigned char data[256];
+        uint32_t length = 8 + (uint32_t)(i * 37) % 240, seed = (uint32_t)i * 2654435761u + (uint32_t)getpid();
+        cove_loan loan;
+        if (i % 2) {
+            fill(data, length, seed);
+            if (cove_stream_write(stream, data, length, seed, cove_in_ms(60000)) != COVE_OK)
+                return fail("write");
+        } else {
+            if (cove_stream_loan(stream, length, &loan, cove_in_ms(60000)) != COVE_OK)
+                return fail("loan");
+            fill(loan.data, length, seed);
+            loan.tag = seed;
+            if (cove_stream_publish(stream, &loan, cove_in_ms(60000)) != COVE_OK)
+                return fail("publish");
+        }
+    }
+    printf("%d\n", rounds);
+    return 0;
+}
+
+static int subscribe(cove_stream *stream, int rounds) {
+    unsigned char data[256], wanted[256];
+    uint64_t last = 0;
+    for (int i = 0; i < rounds; i++) {
+        cove_value value;
+        bool borrows = i % 2;
+        cove_result result = borrows ? cove_stream_borrow(stream, &value, cove_in_ms(60000))
+                                     : cove_stream_read(stream, data, sizeof data, &value, cove_in_ms(60000));
+        if (result != COVE_OK)
+            return fail("read");
+        fill(wanted, (uint32_t)value.length_bytes, (uint32_t)value.tag);
+        if (memcmp(value.data, wanted, (size_t)value.length_bytes) || (last && value.sequence != last + 1))
+            return fprintf(stderr, "member: torn, or a gap, at %llu\n", (unsigned long long)value.sequence), 2;
+        last = value.sequence;
+        if (borrows && cove_stream_give_back(stream, &value) != COVE_OK)
+            return fail("give back");
+    }
+    printf("%d\n", rounds);
+    return 0;
+}
+
+static int keep(cove_stream *stream) {
+    cove_value value;
+    cove_loan loan;
+    if (cove_stream_borrow(stream, &value, cove_in_ms(60000)) < 0 || cove_stream_loan(stream, 8, &loan, cove_in_ms(60000)) != COVE_OK)
+        return fail("hold");
+    alarm(60);
+    puts("held");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+static int use_stream(const char *verb, const char *name, int rounds) {
+    cove_stream *stream;
+    bool reads = !strcmp(verb, "subscribe");
+    cove_stream_options options = {.how = COVE_OPEN, .start = COVE_START_OLDEST, .follow = reads ? COVE_FOLLOW_LOSSLESS : COVE_FOLLOW_ALL};
+    if (cove_stream_open(&stream, name, &options) != COVE_OK)
+        return fail("open");
+    if (reads) {
+        puts("ready");
+        fflush(stdout);
+    }
+    int status = reads ? subscribe(stream, rounds) : !strcmp(verb, "keep") ? keep(stream) : publish(stream, rounds);
+    cove_stream_close(stream);
+    return status;
+}
+
 int main(int argc, char **argv) {
     cove_block *block;
     int rounds = argc > 3 ? atoi(argv[3]) : 0, status = 2;
+    if (argc > 2 && (!strcmp(argv[1], "publish") || !strcmp(argv[1], "subscribe") || !strcmp(argv[1], "keep")))
+        return use_stream(argv[1], argv[2], rounds);
     if (argc < 3 || cove_block_open(&block, argv[2], &(cove_block_options){.how = COVE_OPEN}) != COVE_OK)
         return fail("open");
     if (!strcmp(argv[1], "count"))
