@@ -282,8 +282,8 @@ typedef enum verb { READ, BORROW, WAIT } verb;
 static cove_result attempt(cove_stream *stream, verb v, bool thorough, const wish *w) {
     found f;
     covei_local_enter(&stream->reading.lock);
-    cove_result result = v == READ                    ? attempt_read(stream, thorough, w)
-                         : v == BORROW                ? borrow(stream, thorough, w->value)
+    cove_result result = v == READ     ? attempt_read(stream, thorough, w)
+                         : v == BORROW ? borrow(stream, thorough, w->value)
                                        : find(stream, thorough, &f);
     if (result == COVE_ERR_EMPTY)
         covei_reading_settle(stream);
@@ -392,8 +392,9 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
                     is_done = true;
                 }
             }
-        } else if (deadline_ns == COVE_TRY && (r->polls + 1) % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
-                   !covei_member_is_removed(&stream->member) && !covei_watch_is_used(&stream->watch)) {
+        } else if (deadline_ns == COVE_TRY && (r->polls + 1) % POLLS &&
+                   (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 && !covei_member_is_removed(&stream->member) &&
+                   !covei_watch_is_used(&stream->watch)) {
             r->polls++; /* the one that would be the last is left to `find`, which counts it and looks at the cell */
             covei_reading_settle(stream);
             *out_result = COVE_ERR_EMPTY;

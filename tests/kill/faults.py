@@ -74,7 +74,7 @@ def caught(directory, name, only, mode="kill"):
     if build.returncode:
         print(f"{name}: does not compile\n{build.stderr}")
         return False
-    stride = "29" if only.startswith(("create", "open")) or mode else "1"  # thousands of instructions, or hundreds
+    stride = "29" if only.startswith(("create", "open")) or mode == "stop" else "1"  # thousands of instructions, or hundreds
     try:
         run = subprocess.run([str(directory / "cove-kill"), "--only", only, "--mode", mode, "--stride", stride, "--first"], capture_output=True, text=True, timeout=240)
     except subprocess.TimeoutExpired:

@@ -190,7 +190,8 @@ static int read_as_a_stranger(void *context) {
     uint64_t got = 0, last = 0;
     int fd;
     become(1234, false);
-    if (cove_stream_open(&stream, "s", &(cove_stream_options){.how = COVE_OPEN, .access = COVE_READ_ONLY, .start = COVE_START_NEW}) != COVE_OK ||
+    if (cove_stream_open(&stream, "s", &(cove_stream_options){.how = COVE_OPEN, .access = COVE_READ_ONLY, .start = COVE_START_NEW}) !=
+            COVE_OK ||
         cove_stream_fd(stream, &fd) != COVE_OK)
         return 1;
     *(_Atomic int *)context = 1;
