@@ -98,6 +98,7 @@ static void have_a_loan(scene *s) {
     if (cove_stream_loan(s->stream, VALUE_BYTES, &s->loan, COVE_TRY) != COVE_OK)
         kill_die("loan");
     memcpy(s->loan.data, value[1], VALUE_BYTES);
+    s->loan.tag = 1;
 }
 static void have_borrowed(scene *s) {
     be_a_member(s);
@@ -111,9 +112,16 @@ static void have_all(scene *s) {
 }
 static void have_written(scene *s) {
     be_a_writer(s);
-    if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+    if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 1, COVE_TRY) != COVE_OK)
         kill_die("write");
     s->written++;
+}
+/* Once round: now it has a buffer in hand, the one that its last value has replaced. */
+static void have_lapped(scene *s) {
+    have_written(s);
+    for (int i = 0; i < 5; i++, s->written++)
+        if (cove_stream_write(s->stream, value[0], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+            kill_die("write");
 }
 static void inherit(scene *s) {
     s->stream = s->stream_survivor;
@@ -142,7 +150,7 @@ static void see_a_lossless_reader_die(scene *s) {
     be_a_writer(s);
     after_death_of(s, be_awaited);
     for (; s->written < 4; s->written++) /* to where it stands in the way */
-        if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+        if (cove_stream_write(s->stream, value[1], VALUE_BYTES, 1, COVE_TRY) != COVE_OK)
             kill_die("write");
 }
 static void see_a_bell_die(scene *s) {
@@ -180,7 +188,7 @@ static void close_it(scene *s) {
     s->result = COVE_OK;
 }
 static void write_one(scene *s) {
-    s->result = cove_stream_write(s->stream, value[1], VALUE_BYTES, 0, s->deadline_ns);
+    s->result = cove_stream_write(s->stream, value[1], VALUE_BYTES, 1, s->deadline_ns);
 }
 static void write_twice(scene *s) {
     write_one(s);
@@ -191,6 +199,7 @@ static void loan_and_publish(scene *s) {
     s->result = cove_stream_loan(s->stream, VALUE_BYTES, &s->loan, s->deadline_ns);
     if (s->result == COVE_OK) {
         memcpy(s->loan.data, value[1], VALUE_BYTES);
+        s->loan.tag = 1;
         s->result = cove_stream_publish(s->stream, &s->loan, s->deadline_ns);
     }
 }
@@ -244,7 +253,8 @@ const operation stream_operations[] = {
     {"stream: write under a lossless reader", 0, USED, false, false, NULL, be_a_writer, write_one, true, false, HAS_LOSSLESS},
     {"stream: write, depth 1", 0, USED, false, false, NULL, have_written, write_twice, true, false, DEPTH_1 | OVERFLOWS},
     {"stream: write, no buffer in hand", 0, USED, false, false, NULL, have_written, write_twice, true, false, MANY_WRITERS | OVERFLOWS},
-    {"stream: write as only writer", 0, USED, false, false, NULL, have_written, write_twice, true, true, ONLY_WRITER},
+    {"stream: write, buffer in hand", 0, USED, false, false, NULL, have_lapped, write_one, true, true, OVERFLOWS},
+    {"stream: write as only writer", 0, USED, false, false, NULL, have_lapped, write_twice, true, true, ONLY_WRITER | OVERFLOWS},
     {"stream: write to who waits by a descriptor", 0, USED, false, false, NULL, be_a_writer, write_one, true, false, HAS_BELL},
     {"stream: write after a dead writer", 0, USED, false, false, NULL, see_a_writer_die, write_twice, true, false, 0},
     {"stream: write past a dead lossless reader (recovery)", 0, USED, false, false, NULL, see_a_lossless_reader_die, write_one, true, false,
@@ -277,8 +287,8 @@ static wrong read_until(cove_stream *stream, uint64_t *next, bool may_miss, cove
     while ((result = cove_stream_read(stream, data, sizeof data, &v, deadline_ns)) >= 0) {
         if ((result != COVE_OK && !may_miss) || v.sequence != *next + v.missed_count)
             return fail_why(LOST, out_why, "a number was left out");
-        if (value_of(data, v.length_bytes) < 0)
-            return fail_why(TORN, out_why, "half a value was read");
+        if (value_of(data, v.length_bytes) < 0 || v.tag != (uint64_t)value_of(data, v.length_bytes))
+            return fail_why(TORN, out_why, "half a value was read, or one with another's tag");
         *next = v.sequence + 1;
     }
     return result == COVE_ERR_EMPTY ? FINE : fail_why(HUNG, out_why, "read fails");
@@ -303,6 +313,31 @@ static wrong count_buffers(cove_stream *stream, const char **out_why) {
     return count > LOANS + BORROWS ? fail_why(TORN, out_why, "a buffer is in two places") : FINE;
 }
 
+/* Writes over every buffer that can be had: none of them may be one that holds a value. `newest` is its number; 0: there is none. */
+static wrong scribble(cove_stream *stream, uint64_t newest, const char **out_why) {
+    char data[VALUE_BYTES];
+    cove_loan loan[LOANS + BORROWS + 4 + 1];
+    cove_value v;
+    unsigned count = 0;
+    wrong w = FINE;
+    for (; count < sizeof loan / sizeof *loan && cove_stream_loan(stream, VALUE_BYTES, &loan[count], COVE_TRY) == COVE_OK; count++)
+        memset(loan[count].data, 0xee, VALUE_BYTES);
+    if (cove_stream_seek(stream, COVE_START_OLDEST) != COVE_OK)
+        w = fail_why(HUNG, out_why, "seek fails");
+    while (newest && w == FINE) {
+        if (cove_stream_read(stream, data, sizeof data, &v, cove_in_ms(1)) < 0)
+            w = fail_why(LOST, out_why, "the values have gone from under the buffers");
+        else if (value_of(data, v.length_bytes) < 0)
+            w = fail_why(TORN, out_why, "a buffer that holds a value was given out");
+        if (v.sequence >= newest)
+            break;
+    }
+    while (count-- > 0)
+        if (cove_stream_discard(stream, &loan[count]) != COVE_OK)
+            w = fail_why(HUNG, out_why, "discard fails");
+    return w;
+}
+
 static wrong count_borrows(cove_stream *stream, const char **out_why) {
     cove_value v[BORROWS + 1];
     unsigned count = 0;
@@ -325,7 +360,7 @@ static wrong work(const operation *o, scene *s, cove_stream *stream, uint64_t *n
     unsigned depth = o->more & DEPTH_1 ? 1 : 4;
     wrong w = FINE;
     for (unsigned i = 0; i < 3 * depth && w == FINE; i++) {
-        if (cove_stream_write(stream, value[2], VALUE_BYTES, 0, cove_in_ms(1000)) != COVE_OK)
+        if (cove_stream_write(stream, value[2], VALUE_BYTES, 2, cove_in_ms(1000)) != COVE_OK)
             return fail_why(HUNG, out_why, "write fails");
         uint64_t before = *next;
         w = read_until(stream, next, false, COVE_TRY, out_why);
@@ -356,6 +391,8 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
         if (w == FINE && s->reader && lossless != next)
             w = fail_why(LOST, out_why, "two readers see different ends");
         if (w == FINE)
+            w = scribble(s->stream_survivor, next - 1, out_why);
+        if (w == FINE)
             w = work(o, s, s->stream_survivor, &next, out_why);
         if (w == FINE)
             w = count_borrows(s->stream_survivor, out_why);
@@ -375,6 +412,8 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
             cove_stream_info info;
             next = cove_stream_get_info(newcomer, &info) == COVE_OK ? info.newest_sequence + 1 : 0;
         }
+        if (w == FINE)
+            w = scribble(newcomer, next - 1, out_why);
         if (w == FINE)
             w = work(o, s, newcomer, &next, out_why);
     }
@@ -403,7 +442,7 @@ static wrong look(const operation *o, scene *s, const char **out_why) {
     if (w != FINE || o->more & (CHILD_AWAITED | ONLY_WRITER))
         return w;
     for (int i = 0; i < 6 && w == FINE; i++) {
-        if (cove_stream_write(s->stream_survivor, value[2], VALUE_BYTES, 0, COVE_TRY) != COVE_OK)
+        if (cove_stream_write(s->stream_survivor, value[2], VALUE_BYTES, 2, COVE_TRY) != COVE_OK)
             return fail_why(HUNG, out_why, "write waits for a stopped process");
         s->written++;
         w = read_until(s->stream_survivor, &next, false, COVE_TRY, out_why);

@@ -4,31 +4,32 @@
  * Claims: numbers have no gaps and are given once · whoever reads value s reads what was placed there, whole · what is borrowed does not
  * change · a lossless reader is never overtaken · every buffer can be acquired again: at the end none is lost.
  *
- * CONFIG writers     -DP0=2 -DP1=2 -DK=2 -DM=4
- * CONFIG depth1      -DP0=1 -DP1=1 -DK=1 -DM=3 -DCOPIES
- * CONFIG copies      -DP0=2 -DP1=0 -DK=1 -DM=3 -DCOPIES
- * CONFIG borrows     -DP0=2 -DP1=1 -DK=2 -DM=4 -DBORROWS
- * CONFIG borrows1    -DP0=2 -DP1=1 -DK=1 -DM=3 -DBORROWS
- * CONFIG lossless    -DP0=2 -DP1=1 -DK=2 -DM=4 -DLOSSLESS
- * CONFIG lossless1   -DP0=2 -DP1=1 -DK=1 -DM=3 -DLOSSLESS
+ * CONFIG writers     -DP0=2 -DP1=1 -DK=2 -DM=3
+ * CONFIG depth1      -DP0=1 -DP1=1 -DK=1 -DM=2
+ * CONFIG copies      -DP0=3 -DP1=0 -DK=1 -DM=2 -DCOPIES
+ * CONFIG borrows     -DP0=3 -DP1=0 -DK=1 -DM=2 -DBORROWS
+ * CONFIG lossless    -DP0=3 -DP1=0 -DK=1 -DM=2 -DLOSSLESS
+ * LARGE writers2     -DP0=2 -DP1=2 -DK=2 -DM=4
+ * LARGE copies2      -DP0=1 -DP1=1 -DK=1 -DM=3 -DCOPIES
+ * LARGE borrows2     -DP0=2 -DP1=1 -DK=1 -DM=3 -DBORROWS
+ * LARGE lossless2    -DP0=1 -DP1=1 -DK=1 -DM=3 -DLOSSLESS
  *
  * MUTATION CELL_FIRST in writers        the cell is looked at before the confirmation
  * MUTATION NO_CELL in writers           a buffer is taken though it may be in its cell
- * MUTATION OWN_LATE in borrows          the own word says PLACED only after the cell was swapped
+ * MUTATION OWN_LATE in writers          the own word says PLACED only after the cell was swapped
+ * MUTATION LEFT_IS_FREE in writers      recovery frees what was placed
  * MUTATION KEEP_NUMBER in copies        the number of the buffer stays while it is filled
  * MUTATION NO_RECHECK in copies         a copy is not checked
  * MUTATION PAYLOAD_LATE in copies       the payload is filled after the publication
- * MUTATION CONFIRM_FIRST in copies      the number is stored before the swap
+ * MUTATION CONFIRM_FIRST in copies2     the number is stored before the swap
  * MUTATION NO_TICKETS in borrows        nobody looks at the tickets
  * MUTATION NO_PIN_BIT in borrows        the replaced buffer is taken at once, whatever its cell said
  * MUTATION TICKET_LATE in borrows       the ticket is taken after the pin
  * MUTATION PIN_BLIND in borrows         the pin is a look and not a swap
- * MUTATION LEFT_IS_FREE in borrows      recovery frees what was placed
  * MUTATION NO_EPOCH in lossless         writers do not notice who joins
- * MUTATION EPOCH_FIRST in lossless1     writers look at the epoch before the cell
+ * MUTATION EPOCH_FIRST in lossless2     writers look at the epoch before the cell
  * MUTATION LOOK_ONCE in lossless        who joins begins at what was the newest before
  * MUTATION EARLY_CURSOR in lossless     the cursor moves before the value was read
- * MUTATION KEEP_HELD in writers         nobody takes what a dead one held
  */
 #define FREE 0
 #define HELD 1
@@ -65,7 +66,10 @@ proctype W(byte me) {
     do
     :: left > 0 ->
 acquire:
-        (CAN(0) || CAN(1) || CAN(2)
+        (CAN(0) || CAN(1)
+#if M > 2
+         || CAN(2)
+#endif
 #if M > 3
          || CAN(3)
 #endif
@@ -77,11 +81,7 @@ acquire:
         if
         :: st == FREE -> ok = 1
         :: st == HELD ->
-#ifndef KEEP_HELD
             ok = dead[sl]
-#else
-            ok = 0
-#endif
         :: st >= PLACED ->
 #ifdef CELL_FIRST
             wp = (idx[nu % K] == b && tag[nu % K] == nu);
@@ -104,6 +104,11 @@ acquire:
         if :: !ok -> goto acquire :: else fi;
         DIE;
 take:
+        /* What is filled is in no cell. */
+        assert(idx[0] != b);
+#if K > 1
+        assert(idx[1] != b);
+#endif
 #ifndef KEEP_NUMBER
         num[b] = 0;
 #endif
