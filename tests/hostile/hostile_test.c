@@ -1,0 +1,206 @@
+/* A member that may write the segment writes nonsense: the others get errors or wrong data, and nothing worse. They read no byte outside
+ * the segment (the build with the address sanitizer sees that), end every call, and do not crash. */
+#include "tests/support.h"
+
+#include "stream/stream_layout.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+typedef struct victim {
+    uint8_t *bytes; /* the file, mapped by the hostile one */
+    size_t size;
+    covei_facts_shm facts;
+    covei_ring ring; /* where everything lies in `bytes` */
+} victim;
+
+static victim map_victim(void) {
+    char path[512];
+    struct stat facts;
+    victim v = {0};
+    covei_stream_shape shape;
+    snprintf(path, sizeof path, "%s/s", test_domain);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(fstat(fd, &facts), 0);
+    v.size = (size_t)facts.st_size;
+    v.bytes = mmap(NULL, v.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(v.bytes, MAP_FAILED);
+    close(fd);
+    memcpy(&v.facts, v.bytes, sizeof v.facts);
+    expect(COVE_OK, covei_stream_shape_read(v.facts.object_fact, v.facts.object_bytes, v.bytes + v.facts.object_offset, &shape, &v.ring));
+    return v;
+}
+
+static cove_stream_options options_of(int kind) {
+    return (cove_stream_options){.type = COVE_TYPE_ANY,
+                                 .capacity_bytes = 48,
+                                 .depth = 4,
+                                 .loans = 3,
+                                 .borrows = 2,
+                                 .flags = kind == 3 ? COVE_STREAM_TIMES : 0,
+                                 .follow = kind < 3 ? (cove_follow)kind : COVE_FOLLOW_ALL,
+                                 .start = COVE_START_OLDEST};
+}
+
+/* Touches all that a value claims to be. */
+static void use(const cove_value *value, uint64_t most) {
+    volatile uint8_t sum = 0;
+    if (value->length_bytes > most)
+        fail_msg("a value of %lu bytes was told, of %lu", (unsigned long)value->length_bytes, (unsigned long)most);
+    for (uint64_t i = 0; i < value->length_bytes; i++)
+        sum = (uint8_t)(sum + ((const uint8_t *)value->data)[i]);
+}
+
+static volatile cove_result ignored;
+
+/* Every operation, whatever comes of it; each call must end. */
+static void do_everything(cove_stream **handles, int count) {
+    uint8_t data[48], room[48];
+    memset(data, 7, sizeof data);
+    for (int h = 0; h < count; h++) {
+        cove_stream *s = handles[h];
+        cove_value value = {0}, kept = {0};
+        cove_loan loan;
+        cove_stream_info info;
+        uint32_t writers;
+        uint64_t size = 1 + random_number() % 48;
+        ignored = cove_stream_write(s, data, size, 1, COVE_TRY);
+        ignored = cove_stream_write_as(s, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY);
+        if (cove_stream_loan(s, size, &loan, COVE_TRY) == COVE_OK) {
+            memset(loan.data, 9, size);
+            if (random_number() % 2 && cove_stream_publish(s, &loan, COVE_TRY) == COVE_OK)
+                continue;
+            ignored = cove_stream_discard(s, &loan);
+        }
+        if (cove_stream_read(s, room, size, &value, COVE_TRY) >= 0)
+            use(&value, size);
+        if (cove_stream_borrow(s, &kept, COVE_TRY) >= 0) {
+            use(&kept, 48);
+            ignored = cove_stream_give_back(s, &kept);
+        }
+        ignored = cove_stream_wait(s, COVE_TRY);
+        ignored = cove_stream_writers(s, &writers);
+        ignored = cove_stream_get_info(s, &info);
+        if (random_number() % 16 == 0)
+            ignored = cove_stream_seek(s, (cove_start)(random_number() % 3));
+    }
+}
+
+static bool count_one(void *context, const cove_attachment_info *info) {
+    (void)info;
+    ++*(int *)context;
+    return true;
+}
+
+static void look_at_it(void) {
+    cove_object_info info;
+    int count = 0;
+    ignored = cove_inspect_object(NULL, "s", &info);
+    ignored = cove_inspect_attachments(NULL, "s", count_one, &count);
+    assert_true(count <= 8);
+}
+
+/* Newcomers come and go meanwhile. */
+static void come_and_go(int kind) {
+    cove_stream *stream;
+    cove_stream_options options = options_of(kind);
+    options.how = COVE_OPEN;
+    if (cove_stream_open(&stream, "s", &options) != COVE_OK)
+        return;
+    do_everything(&stream, 1);
+    cove_stream_close(stream);
+}
+
+static const uint64_t values[] = {
+    0, 1, 2, 0x7f, 0xff, 0xffff, 0x1ffff, 0x20000, 0x7fffffff, 0xffffffff, UINT64_C(1) << 46, UINT64_MAX - 1, UINT64_MAX};
+
+/* Each word of the object and of the slots in turn, to each value; then all goes on. */
+TEST(every_word_of_a_stream_may_be_overwritten) {
+    cove_stream *handles[3], *whole;
+    int slow = test_is_slow ? 7 : 1;
+    alarm(240);
+    for (int kind = 0; kind < 4; kind++) {
+        cove_stream_options options = options_of(kind);
+        options.slots = 8;
+        expect(COVE_OK, cove_stream_open(&whole, "s", &options));
+        for (int i = 0; i < 3; i++)
+            expect(COVE_OK, cove_stream_open(&handles[i], "s", &options));
+        do_everything(handles, 3);
+        victim v = map_victim();
+        size_t from = offsetof(covei_header_shm, owner), words = v.size / 8;
+        uint8_t *before = malloc(v.size);
+        for (size_t word = from / 8 + (size_t)random_number() % (size_t)slow; word < words; word += (size_t)slow) {
+            if (word == 4096 / 8 - 256) /* the unused end of the header */
+                word = 4096 / 8;
+            uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
+            uint64_t is = *at, value = values[random_number() % (sizeof values / sizeof *values)];
+            memcpy(before, v.bytes, v.size);
+            __atomic_store_n(at, random_number() % 4 ? value : is + (random_number() % 2 ? 1 : UINT64_MAX), __ATOMIC_SEQ_CST);
+            do_everything(handles, 3);
+            if (word % 16 == 0) {
+                come_and_go(kind);
+                look_at_it();
+            }
+            memcpy(v.bytes + from, before + from, v.size - from); /* and all as it was */
+        }
+        free(before);
+        munmap(v.bytes, v.size);
+        for (int i = 0; i < 3; i++)
+            cove_stream_close(handles[i]);
+        cove_stream_close(whole);
+        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+    }
+    alarm(0);
+}
+
+static int scribble(void *context) {
+    victim v = *(victim *)context;
+    size_t from = offsetof(covei_header_shm, owner);
+    for (;;) {
+        /* Mostly where it hurts: the ring's header, tickets, cells, own words; else anywhere. */
+        size_t object = (size_t)v.facts.object_offset,
+               range = random_number() % 4 ? (size_t)(v.ring.buffers - v.bytes) + 2048 - object : v.size - from;
+        size_t at = (random_number() % 4 ? object : from) + (size_t)random_number() % range;
+        if (at + 8 > v.size || at < from)
+            continue;
+        uint64_t value = random_number() % 2 ? random_number() : values[random_number() % (sizeof values / sizeof *values)];
+        if (random_number() % 3)
+            at &= ~(size_t)7;
+        memcpy(v.bytes + at, &value, 1 + random_number() % 8);
+        if (random_number() % 64 == 0)
+            usleep(random_number() % 50);
+    }
+    return 0;
+}
+
+TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
+    for (int kind = 0; kind < 4; kind++) {
+        cove_stream *handles[3];
+        cove_stream_options options = options_of(kind);
+        options.slots = 8;
+        alarm(120);
+        for (int i = 0; i < 3; i++)
+            expect(COVE_OK, cove_stream_open(&handles[i], "s", &options));
+        victim v = map_victim();
+        pid_t pid = child(scribble, &v);
+        cove_time_ns end = cove_in_ms(test_is_slow ? 3000 : 2000);
+        uint64_t rounds = 0;
+        for (; cove_now() < end; rounds++) {
+            cove_time_ns before = cove_now();
+            do_everything(handles, 3);
+            if (rounds % 64 == 0) {
+                come_and_go(kind);
+                look_at_it();
+            }
+            assert_true(cove_now() - before < UINT64_C(20000000000));
+        }
+        kill_child(pid);
+        for (int i = 0; i < 3; i++)
+            cove_stream_close(handles[i]);
+        munmap(v.bytes, v.size);
+        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+        printf("    kind %d: %lu rounds\n", kind, (unsigned long)rounds);
+        alarm(0);
+    }
+}
