@@ -695,3 +695,58 @@ TEST(a_damaged_cell_is_told_within_the_time_of_a_few_looks) {
     cove_stream_close(reader);
     cove_stream_close(stream);
 }
+
+static int hold_and_die(void *context) {
+    cove_stream *stream = open_stream(&(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS});
+    cove_value value;
+    cove_loan loan;
+    (void)context;
+    if (cove_stream_write(stream, "dead", 4, 0, COVE_TRY) != COVE_OK || cove_stream_borrow(stream, &value, COVE_TRY) < 0 ||
+        cove_stream_loan(stream, 4, &loan, COVE_TRY) != COVE_OK)
+        return 1;
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+/* The generations of all slots but the first are set to just before `start` wraps. */
+static void generations_wrap_at(uint32_t start) {
+    cove_stream *keeper = open_stream(&(cove_stream_options){.slots = 4, .depth = 2, .loans = 3, .borrows = 2});
+    char path[512];
+    struct stat facts;
+    snprintf(path, sizeof path, "%s/s", test_domain);
+    FILE *file = fopen(path, "r+");
+    assert_non_null(file);
+    assert_int_equal(fstat(fileno(file), &facts), 0);
+    uint8_t *bytes = mmap(NULL, (size_t)facts.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fileno(file), 0);
+    fclose(file);
+    covei_header_shm *header = (covei_header_shm *)(void *)bytes;
+    covei_slot_shm *slots = (covei_slot_shm *)(void *)(bytes + header->facts.slot_offset);
+    for (int i = 1; i < 4; i++)
+        covei_store_seqcst(&slots[i].word, covei_slot_word(start - 12, 0));
+    for (int i = 0; i < 30; i++) {
+        cove_value value[2];
+        cove_loan loan[3];
+        assert_int_equal(end_of(child(hold_and_die, NULL)), -SIGKILL);
+        cove_stream *other = open_stream(NULL);
+        for (int n = 0; n < 5; n++)
+            expect(COVE_OK, cove_stream_write(n % 2 ? keeper : other, "live", 4, 0, COVE_TRY));
+        for (int n = 0; n < 2; n++) {
+            expect(COVE_OK, cove_stream_seek(other, COVE_START_LATEST));
+            expect(COVE_OK, cove_stream_borrow(other, &value[n], COVE_TRY));
+        }
+        for (int n = 0; n < 2; n++)
+            expect(COVE_OK, cove_stream_loan(keeper, 4, &loan[n], COVE_TRY));
+        for (int n = 0; n < 2; n++) {
+            expect(COVE_OK, cove_stream_discard(keeper, &loan[n]));
+            expect(COVE_OK, cove_stream_give_back(other, &value[n]));
+        }
+        cove_stream_close(other);
+    }
+    munmap(bytes, (size_t)facts.st_size);
+    cove_stream_close(keeper);
+}
+
+TEST(generations_go_on_across_every_width_that_a_word_holds_them_in) {
+    generations_wrap_at(1u << 13);
+    generations_wrap_at(0); /* 2^32 */
+}
