@@ -750,3 +750,82 @@ TEST(generations_go_on_across_every_width_that_a_word_holds_them_in) {
     generations_wrap_at(1u << 13);
     generations_wrap_at(0); /* 2^32 */
 }
+
+/* ---- After fork. */
+
+typedef struct family {
+    cove_stream *writer, *only, *lossless;
+    cove_loan loan;
+    cove_value value;
+    _Atomic int *step;
+} family;
+
+static int be_the_child(void *context) {
+    family *f = context;
+    cove_stream_info info;
+    cove_value value;
+    uint64_t got;
+    uint32_t writers;
+    expect(COVE_ERR_FORKED, cove_stream_publish(f->writer, &f->loan, COVE_TRY));
+    expect(COVE_ERR_FORKED, cove_stream_discard(f->writer, &f->loan));
+    expect(COVE_ERR_FORKED, cove_stream_give_back(f->lossless, &f->value));
+    /* The inherited handle is a member of its own: it writes, reads where the parent was, and counts as a writer as the option said. */
+    expect(COVE_OK, cove_stream_writers(f->writer, &writers));
+    assert_int_equal(writers, 2);
+    number_is(f->lossless, 2);
+    write_number(f->writer, 3);
+    number_is(f->lossless, 3);
+    expect(COVE_OK, cove_stream_borrow(f->writer, &value, COVE_TRY));
+    expect(COVE_OK, cove_stream_give_back(f->writer, &value));
+    *f->step = 1;
+    eventually(*f->step == 2); /* the parent has written on */
+    expect(COVE_OK, cove_stream_get_info(f->lossless, &info));
+    cove_stream *inherited = f->only;
+    expect(COVE_OK, cove_stream_get_info(inherited, &info)); /* first use: joins where things are now */
+    cove_result result = cove_stream_read(inherited, &got, sizeof got, &value, COVE_TRY);
+    assert_int_equal(result, COVE_MISSED);
+    assert_true(value.sequence >= 4 && value.missed_count == value.sequence - 1); /* not where the parent was at the fork */
+    cove_stream_close(f->lossless);
+    cove_stream_close(f->writer);
+    cove_stream_close(f->only);
+    return 0;
+}
+
+TEST(a_child_of_fork_has_streams_of_its_own) {
+    family f = {.step = shared_memory(sizeof(_Atomic int))};
+    f.writer = open_stream(&(cove_stream_options){.depth = 4, .flags = COVE_STREAM_WRITER, .start = COVE_START_OLDEST});
+    f.lossless = open_stream(&(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW});
+    f.only = open_stream(&(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW}); /* used by the child alone */
+    write_number(f.writer, 1);
+    write_number(f.writer, 2);
+    expect(COVE_OK, cove_stream_loan(f.writer, 8, &f.loan, COVE_TRY));
+    expect(COVE_OK, cove_stream_borrow(f.lossless, &f.value, COVE_TRY));
+    pid_t pid = child(be_the_child, &f);
+    eventually(*f.step == 1);
+    expect(COVE_OK, cove_stream_discard(f.writer, &f.loan)); /* the parent's is untouched */
+    expect(COVE_OK, cove_stream_give_back(f.lossless, &f.value));
+    cove_stream_close(f.lossless);
+    cove_stream_close(f.only);
+    for (uint64_t n = 4; n <= 103; n++) {
+        while (cove_stream_write(f.writer, &n, sizeof n, n * 10, COVE_TRY) == COVE_ERR_FULL)
+            usleep(100); /* the child's lossless handle, which it has used, is waited for */
+        if (n == 7)
+            *f.step = 2;
+    }
+    assert_int_equal(end_of(pid), 0);
+    cove_stream_close(f.writer);
+}
+
+static int write_as_the_only_child(void *context) {
+    expect_words(COVE_ERR_IN_USE, "already", cove_stream_write(context, "x", 1, 0, COVE_TRY));
+    cove_stream_close(context);
+    return 0;
+}
+
+TEST(a_child_of_an_only_writer_is_not_the_only_writer) {
+    cove_stream *only = open_stream(&(cove_stream_options){.flags = COVE_STREAM_ONLY_WRITER});
+    write_number(only, 1);
+    assert_int_equal(end_of(child(write_as_the_only_child, only)), 0);
+    write_number(only, 2);
+    cove_stream_close(only);
+}
