@@ -300,8 +300,7 @@ cove_result cove_block_wait(cove_block *block, uint64_t version, cove_time_ns de
                 *out_version = now;
             return COVE_OK;
         }
-        bool is_removed = covei_member_is_removed(member) || (sleeper.slices % 16 == 15 && covei_member_has_lost_its_name(member));
-        if (is_removed && !covei_exchange_seqcst(&member->told_removed, 1))
+        if (covei_sleeper_sees_removal(&sleeper, member))
             return COVE_REMOVED;
         if (!spins && (result = covei_sleep(&sleeper, &block->shared->change, armed)) != COVE_OK)
             return covei_wait_failed(member, result, "wait", "the deadline passed, and nothing has changed");

@@ -309,8 +309,7 @@ static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const ch
             covei_sleeper_done(&sleeper);
             return result;
         }
-        bool is_removed = covei_member_is_removed(member) || (sleeper.slices % 16 == 15 && covei_member_has_lost_its_name(member));
-        if (result == COVE_ERR_EMPTY && is_removed && !covei_exchange_seqcst(&member->told_removed, 1))
+        if (result == COVE_ERR_EMPTY && covei_sleeper_sees_removal(&sleeper, member))
             return COVE_REMOVED;
         if (spins)
             continue;

@@ -384,8 +384,7 @@ cove_result cove_stream_wait_writers(cove_stream *stream, uint32_t count, cove_t
                 *out_count = now;
             return COVE_OK;
         }
-        bool is_removed = covei_member_is_removed(member) || (sleeper.slices % 16 == 15 && covei_member_has_lost_its_name(member));
-        if (is_removed && !covei_exchange_seqcst(&member->told_removed, 1))
+        if (covei_sleeper_sees_removal(&sleeper, member))
             return COVE_REMOVED;
         if ((result = covei_sleep(&sleeper, event, armed)) != COVE_OK)
             return covei_wait_failed(member, result, "wait for writers", "the deadline passed, and as many write as before");

@@ -81,6 +81,12 @@ cove_result covei_sleep(covei_sleeper *sleeper, const covei_a32 *event, uint32_t
     return woken == COVEI_SIGNALLED && member->is_interruptible ? COVE_ERR_INTERRUPTED : COVE_OK;
 }
 
+bool covei_sleeper_sees_removal(const covei_sleeper *sleeper, covei_member *member) {
+    /* The file system is asked now and then: a remover may be killed between unlinking and saying so. */
+    bool is_removed = covei_member_is_removed(member) || (sleeper->slices % 16 == 15 && covei_member_has_lost_its_name(member));
+    return is_removed && !covei_exchange_seqcst(&member->told_removed, 1);
+}
+
 cove_result covei_wait_failed(const covei_member *member, cove_result result, const char *step, const char *late) {
     if (result == COVE_ERR_TIMEOUT)
         return covei_fail_quick(result, step, &member->about, late);

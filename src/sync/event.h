@@ -52,6 +52,9 @@ bool covei_sleeper_spins(covei_sleeper *sleeper);
  * COVE_OK look again · COVE_ERR_TIMEOUT the deadline had passed before the look · COVE_ERR_INTERRUPTED. Neither tells an error. */
 cove_result covei_sleep(covei_sleeper *sleeper, const covei_a32 *event, uint32_t armed);
 
+/* Whether a wait that found nothing should end because the object has been removed: true once for each handle. */
+bool covei_sleeper_sees_removal(const covei_sleeper *sleeper, covei_member *member);
+
 /* Tells of a wait that ended without success, and returns `result`. `late` says what the deadline has passed over. */
 cove_result covei_wait_failed(const covei_member *member, cove_result result, const char *step, const char *late);
 
