@@ -204,3 +204,131 @@ TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
         alarm(0);
     }
 }
+
+/* ---- Blocks. */
+
+static void do_everything_to_blocks(cove_block **handles, int count) {
+    uint8_t data[100];
+    memset(data, 7, sizeof data);
+    for (int h = 0; h < count; h++) {
+        cove_block *b = handles[h];
+        cove_block_view view;
+        cove_block_info info;
+        uint64_t length, version, size = random_number() % 101;
+        volatile uint8_t sum = 0;
+        ignored = cove_block_set(b, data, size, COVE_TRY);
+        if (cove_block_get(b, data, size, &length, &version, COVE_TRY) == COVE_OK && length > size)
+            fail_msg("get tells %lu bytes of %lu", (unsigned long)length, (unsigned long)size);
+        for (int writes = 0; writes < 2; writes++) {
+            cove_result result = writes ? cove_block_lock_write(b, &view, COVE_TRY) : cove_block_lock_read(b, &view, COVE_TRY);
+            if (result < 0)
+                continue;
+            if (view.length_bytes > 100)
+                fail_msg("a view of %lu bytes", (unsigned long)view.length_bytes);
+            for (uint64_t i = 0; i < view.length_bytes; i++)
+                sum = (uint8_t)(sum + ((const uint8_t *)view.data)[i]);
+            if (writes) {
+                memset(view.data, 3, 100);
+                view.length_bytes = size;
+                if (result == COVE_OWNER_DIED && random_number() % 2)
+                    ignored = cove_block_mark_repaired(b, &view);
+            }
+            if (!writes || random_number() % 2 || cove_block_abandon(b, &view) != COVE_OK)
+                ignored = cove_block_unlock(b, &view);
+        }
+        ignored = cove_block_wait(b, cove_block_version(b), COVE_TRY, NULL);
+        ignored = cove_block_notify(b);
+        ignored = cove_block_get_info(b, &info);
+        if (info.length_bytes > 100)
+            fail_msg("info tells %lu bytes", (unsigned long)info.length_bytes);
+    }
+}
+
+static void open_blocks(cove_block **handles, unsigned flags) {
+    for (int i = 0; i < 3; i++)
+        expect(COVE_OK,
+               cove_block_open(&handles[i], "s", &(cove_block_options){.capacity_bytes = 100, .flags = flags, .slots = i ? 0 : 8}));
+}
+
+static void block_comes_and_goes(void) {
+    cove_block *block;
+    if (cove_block_open(&block, "s", &(cove_block_options){.how = COVE_OPEN}) != COVE_OK)
+        return;
+    do_everything_to_blocks(&block, 1);
+    cove_block_close(block);
+}
+
+static victim map_block(void) {
+    char path[512];
+    struct stat facts;
+    victim v = {0};
+    snprintf(path, sizeof path, "%s/s", test_domain);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(fstat(fd, &facts), 0);
+    v.size = (size_t)facts.st_size;
+    v.bytes = mmap(NULL, v.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(v.bytes, MAP_FAILED);
+    close(fd);
+    memcpy(&v.facts, v.bytes, sizeof v.facts);
+    v.ring.buffers = v.bytes + v.facts.object_offset + 256; /* what `scribble` takes for the end of the interesting part */
+    return v;
+}
+
+TEST(every_word_of_a_block_may_be_overwritten) {
+    cove_block *handles[3];
+    alarm(240);
+    for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
+        open_blocks(handles, flags);
+        do_everything_to_blocks(handles, 3);
+        victim v = map_block();
+        size_t from = offsetof(covei_header_shm, owner), words = v.size / 8;
+        uint8_t *before = malloc(v.size);
+        for (size_t word = from / 8; word < words; word++) {
+            if (word == 4096 / 8 - 256)
+                word = 4096 / 8;
+            for (int round = 0; round < 4; round++) {
+                uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
+                uint64_t value = values[random_number() % (sizeof values / sizeof *values)];
+                memcpy(before, v.bytes, v.size);
+                __atomic_store_n(at, round ? value : *at + 1, __ATOMIC_SEQ_CST);
+                do_everything_to_blocks(handles, 3);
+                if (word % 16 == 0) {
+                    block_comes_and_goes();
+                    look_at_it();
+                }
+                memcpy(v.bytes + from, before + from, v.size - from);
+            }
+        }
+        free(before);
+        munmap(v.bytes, v.size);
+        for (int i = 0; i < 3; i++)
+            cove_block_close(handles[i]);
+        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+    }
+    alarm(0);
+}
+
+TEST(a_member_that_scribbles_over_a_block_harms_nobody_beyond_the_data) {
+    for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
+        cove_block *handles[3];
+        uint64_t rounds = 0;
+        alarm(120);
+        open_blocks(handles, flags);
+        victim v = map_block();
+        pid_t pid = child(scribble, &v);
+        for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
+            do_everything_to_blocks(handles, 3);
+            if (rounds % 64 == 0) {
+                block_comes_and_goes();
+                look_at_it();
+            }
+        }
+        kill_child(pid);
+        for (int i = 0; i < 3; i++)
+            cove_block_close(handles[i]);
+        munmap(v.bytes, v.size);
+        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+        printf("    %s: %lu rounds\n", flags ? "one copy" : "two copies", (unsigned long)rounds);
+        alarm(0);
+    }
+}
