@@ -142,7 +142,7 @@ COVE_API COVE_MUST_USE cove_result cove_block_wait(cove_block *block, uint64_t v
 
 /** A descriptor for poll, epoll, libuv, asyncio, tokio: readable while the block may have changed since this handle last looked at it by
  *  get, lock_read or wait. Use only to wait: never read from it or close it. Looking makes it quiet. It may also become readable for no
- *  reason, at most once a second. Ends with the handle.
+ *  reason, at most once a second. Ends with the handle; in a child of fork it is to be asked for again.
  *
  *  @return COVE_OK, and the same descriptor every time · COVE_ERR_LIMIT it takes three · COVE_ERR_MEMORY no thread, for a read-only handle
  *  @crash  what a killed writer may have left unsaid is noticed within a second, and so is removal */
@@ -153,7 +153,7 @@ typedef void (*cove_block_fn)(void *context, cove_block *block);
 /** From now on `function` is called after each change, on a thread of the library's that all handles of the process share. It is called
  *  once at first; several changes may be told by one call. Null ends it: after that call the function is not running and will not be
  *  called, unless it is the function itself that calls. So does closing the handle, which the function may do. In a child of fork nobody
- *  is called until it is asked for again.
+ *  is called until it is asked for again. A handle that has a descriptor too: what the function looks at makes that quiet.
  *  @return COVE_OK · COVE_ERR_LIMIT · COVE_ERR_MEMORY no thread */
 COVE_API COVE_MUST_USE cove_result cove_block_on_change(cove_block *block, cove_block_fn function, void *context);
 

@@ -177,7 +177,7 @@ COVE_API COVE_MUST_USE cove_result cove_stream_wait_writers(cove_stream *stream,
 
 /** A descriptor for poll, epoll, libuv, asyncio, tokio: readable while there may be something to read. Use only to wait: never read
  *  from it or close it. After it has become readable, read until COVE_ERR_EMPTY; only that makes it quiet. It may also become
- *  readable for no reason, at most once a second. Ends with the handle.
+ *  readable for no reason, at most once a second. Ends with the handle; in a child of fork it is to be asked for again.
  *
  *  @return COVE_OK, and the same descriptor every time · COVE_ERR_LIMIT · COVE_ERR_MEMORY no thread, for a read-only handle
  *  @crash  what a killed writer may have left unsaid is noticed within a second, and so is removal */
@@ -188,7 +188,8 @@ typedef void (*cove_stream_fn)(void *context, cove_stream *stream);
 /** From now on `function` is called after each change, on a thread of the library's that all handles of the process share. It is called
  *  once at first, and then whenever there may be something to read; it should read until COVE_ERR_EMPTY. Null ends it: after that call
  *  the function is not running and will not be called, unless it is the function itself that calls. So does closing the handle, which
- *  the function may do. In a child of fork nobody is called until it is asked for again.
+ *  the function may do. In a child of fork nobody is called until it is asked for again. A handle that
+ *  has a descriptor too: what the function reads makes that quiet.
  *  @return COVE_OK · COVE_ERR_LIMIT · COVE_ERR_MEMORY no thread */
 COVE_API COVE_MUST_USE cove_result cove_stream_on_change(cove_stream *stream, cove_stream_fn function, void *context);
 

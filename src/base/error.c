@@ -128,6 +128,11 @@ cove_result covei_fail(cove_result result, int os_code, const char *step, const 
     return result;
 }
 
+void covei_error_restore(const cove_error *error) {
+    covei_quick_failure.step = NULL;
+    thread.error = *error;
+}
+
 uint64_t covei_about_serial(void) {
     static covei_a64 last;
     return covei_add_relaxed(&last, 1) + 1;

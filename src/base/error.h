@@ -12,6 +12,9 @@ void covei_error_about(const char *domain, const char *name);
 cove_result covei_fail(cove_result result, int os_code, const char *step, const char *format, ...)
     __attribute__((format(printf, 4, 5), cold));
 
+/* Makes it the last failure again. */
+void covei_error_restore(const cove_error *error);
+
 /* Which object a handle is of. `serial` is no other's in this process, so that the name need not be copied again and again. */
 typedef struct covei_about {
     const char *domain, *name; /* the domain stays for ever, the name as long as the handle */

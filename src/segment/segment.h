@@ -22,7 +22,7 @@ typedef struct covei_member covei_member;
 typedef struct covei_kind {
     uint32_t number; /* cove_kind */
     const char *name;
-    /* Clears everything that slot `slot` holds in the object. Called with the slot's lock byte held, for a member that is
+    /* Clears everything that slot `slot` holds in the object. Called with CLEAR of the slot held, for a member that is
      * dead, or for the caller's own when it leaves. May be called again after a death in the middle. */
     void (*release)(covei_member *member, uint32_t slot);
     /* A child of fork has attached again, and nobody is in a call yet: forgets what the parent's threads held. May be null. */

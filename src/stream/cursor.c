@@ -37,14 +37,15 @@ static uint64_t wanted(const cove_stream *stream, cove_start start, uint64_t new
 
 bool covei_reading_start(cove_stream *stream, cove_start start) {
     uint64_t newest = covei_ring_newest(&stream->ring, covei_load_seqcst(&stream->ring.shared->tail));
-    bool is_joined = stream->follow != COVE_FOLLOW_LOSSLESS || join(stream, wanted(stream, start, newest), &newest);
+    if (stream->follow == COVE_FOLLOW_LOSSLESS && !join(stream, wanted(stream, start, newest), &newest))
+        return false;
     stream->reading.missed = 0;
     stream->reading.next = wanted(stream, start, newest);
     stream->reading.predicted = COVEI_NO_BUFFER;
     stream->reading.told = stream->reading.next;
     if (stream->follow == COVE_FOLLOW_LOSSLESS)
         covei_reading_tell(stream);
-    return is_joined;
+    return true;
 }
 
 /* Where the parent was, as far as that is still there. */

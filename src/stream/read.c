@@ -5,9 +5,11 @@
 
 #include <string.h>
 
-/* Looks in vain at the predicted buffer until the cell is looked at: it alone shows the value of a writer that died before it could
- * confirm it. A look at the cell takes its line from the writers. */
-#define POLLS 1024
+/* The cell alone shows the value of a writer that died before it could confirm it; but a look at it takes its line from the writers. So who
+ * only tries looks at it when this much time has passed. The clock is read each time by who tries seldom, else every few times. */
+#define LOOK_NS UINT64_C(2000000)
+#define SELDOM_NS UINT64_C(1000000)
+#define POLLS 16
 /* How often writers may overtake a read before it is done in another way. */
 #define OVERTAKEN_MAX 8
 
@@ -19,6 +21,18 @@ typedef struct found {
     uint32_t buffer;
     bool is_confirmed; /* by the number in the buffer; else by the cell alone */
 } found;
+
+static bool is_time_to_look(covei_reading *r) {
+    if (covei_likely(!r->tries_seldom && ++r->polls % POLLS))
+        return false;
+    cove_time_ns now = covei_clock_ns();
+    r->tries_seldom = now - r->polled_ns >= SELDOM_NS;
+    r->polled_ns = now;
+    if (now - r->looked_ns < LOOK_NS)
+        return false;
+    r->looked_ns = now;
+    return true;
+}
 
 /* ---- Finding. */
 
@@ -78,7 +92,7 @@ static inline cove_result find(cove_stream *stream, bool thorough, found *out) {
                 *out = (found){number, r->predicted, true};
                 return COVE_OK;
             }
-            if (!thorough && ++r->polls % POLLS && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0)
+            if (!thorough && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0 && !is_time_to_look(r))
                 return COVE_ERR_EMPTY; /* 2 */
         }
         int there = look_at_cell(ring, number, out);
@@ -126,7 +140,6 @@ static inline cove_result deliver(cove_stream *stream, const found *f, uint32_t 
     value->missed_count = is_latest ? f->number - r->next : r->missed;
     cove_result result = !is_latest && r->missed ? COVE_MISSED : COVE_OK;
     r->missed = 0;
-    r->polls = 0;
     r->predicted = f->is_confirmed && !is_latest ? link : COVEI_NO_BUFFER;
     covei_reading_move(stream, f->number + 1);
     return result;
@@ -340,8 +353,8 @@ static cove_result tell(cove_stream *stream, cove_result result, const wish *w, 
 }
 
 /* One attempt at once, without arming; then with waiting. */
-static cove_result perform(cove_stream *stream, verb v, const wish *w, const char *step, cove_time_ns deadline_ns) {
-    cove_result result = attempt(stream, v, false, w);
+static cove_result perform(cove_stream *stream, verb v, bool thorough, const wish *w, const char *step, cove_time_ns deadline_ns) {
+    cove_result result = attempt(stream, v, thorough, w);
     if (covei_likely(result >= 0))
         return result;
     if (result == COVE_ERR_EMPTY && covei_watch_is_used(&stream->watch)) {
@@ -368,7 +381,7 @@ static cove_result perform(cove_stream *stream, verb v, const wish *w, const cha
 
 /* READ 1 and 2, in one go: a value where it was predicted, or nothing new. False: all in order, from the start. */
 static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns,
-                                  cove_result *out_result) {
+                                  cove_result *out_result, bool *out_thorough) {
     covei_reading *r = &stream->reading;
     const covei_ring *ring = &stream->ring;
     bool is_done = false;
@@ -391,10 +404,13 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
                     is_done = true;
                 }
             }
-        } else if (deadline_ns == COVE_TRY && (r->polls + 1) % POLLS &&
-                   (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 && !covei_member_is_removed(&stream->member) &&
-                   !covei_watch_is_used(&stream->watch)) {
-            r->polls++; /* the one that would be the last is left to `find`, which counts it and looks at the cell */
+        } else if (deadline_ns == COVE_TRY && (int64_t)(covei_load_acquire(&ring->shared->tail) - f.number) <= 0 &&
+                   !covei_member_is_removed(&stream->member) && !covei_watch_is_used(&stream->watch)) {
+            if (covei_unlikely(is_time_to_look(r))) {
+                *out_thorough = true;
+                covei_local_leave(&r->lock);
+                return false;
+            }
             covei_reading_settle(stream);
             *out_result = COVE_ERR_EMPTY;
             is_done = true;
@@ -404,15 +420,15 @@ static inline bool read_predicted(cove_stream *stream, void *out_data, uint64_t 
     return is_done;
 }
 
-static cove_result read_value(cove_stream *stream, cove_type type, void *out_data, uint64_t size_bytes, cove_value *out_value,
-                              cove_time_ns deadline_ns) {
+static cove_result read_value(cove_stream *stream, cove_type type, bool thorough, void *out_data, uint64_t size_bytes,
+                              cove_value *out_value, cove_time_ns deadline_ns) {
     cove_value value = {.data = out_data};
     cove_result result = covei_stream_enter(stream, false, "read");
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!out_data && size_bytes))
         return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "read", "the buffer is null");
-    result = perform(stream, READ, &(wish){out_data, size_bytes, type, &value}, "read", deadline_ns);
+    result = perform(stream, READ, thorough, &(wish){out_data, size_bytes, type, &value}, "read", deadline_ns);
     if (out_value && (result == COVE_OK || result == COVE_MISSED))
         *out_value = value;
     else if (out_value && result == COVE_ERR_SIZE)
@@ -422,18 +438,19 @@ static cove_result read_value(cove_stream *stream, cove_type type, void *out_dat
 
 cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value, cove_time_ns deadline_ns) {
     cove_result result;
+    bool thorough = false;
     if (covei_likely(stream && (out_data || !size_bytes) &&
                      covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
-                     read_predicted(stream, out_data, size_bytes, out_value, deadline_ns, &result)))
+                     read_predicted(stream, out_data, size_bytes, out_value, deadline_ns, &result, &thorough)))
         return covei_likely(result == COVE_OK) ? result : covei_stream_failed(stream, result, "read", nothing_new);
-    return read_value(stream, COVE_TYPE_UNSPECIFIED, out_data, size_bytes, out_value, deadline_ns);
+    return read_value(stream, COVE_TYPE_UNSPECIFIED, thorough, out_data, size_bytes, out_value, deadline_ns);
 }
 
 cove_result cove_stream_read_as(cove_stream *stream, cove_type type, void *out_data, uint64_t size_bytes, cove_value *out_value,
                                 cove_time_ns deadline_ns) {
     if (type <= COVE_TYPE_UNSPECIFIED || type >= COVE_TYPE_ANY)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "read", "%d is no type of a value", (int)type);
-    return read_value(stream, type, out_data, size_bytes, out_value, deadline_ns);
+    return read_value(stream, type, false, out_data, size_bytes, out_value, deadline_ns);
 }
 
 cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_time_ns deadline_ns) {
@@ -447,7 +464,7 @@ cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_
     if (covei_unlikely(!announce_pins(&stream->ring)))
         return covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "borrow",
                                    "the stream has an only writer, and this process may not call membarrier; use read");
-    result = perform(stream, BORROW, &(wish){.value = &value}, "borrow", deadline_ns);
+    result = perform(stream, BORROW, false, &(wish){.value = &value}, "borrow", deadline_ns);
     if (result == COVE_OK || result == COVE_MISSED)
         *out_value = value;
     return result;
@@ -492,5 +509,5 @@ cove_result cove_stream_seek(cove_stream *stream, cove_start start) {
 
 cove_result cove_stream_wait(cove_stream *stream, cove_time_ns deadline_ns) {
     cove_result result = covei_stream_enter(stream, false, "wait");
-    return covei_unlikely(result != COVE_OK) ? result : perform(stream, WAIT, &(wish){0}, "wait", deadline_ns);
+    return covei_unlikely(result != COVE_OK) ? result : perform(stream, WAIT, false, &(wish){0}, "wait", deadline_ns);
 }

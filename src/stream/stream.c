@@ -197,6 +197,14 @@ static cove_result take_role(cove_stream *stream, cove_time_ns deadline_ns) {
     }
 }
 
+/* Closes what was opened in vain; what closing may tell is not what the caller asks about. */
+static cove_result give_up(cove_stream *stream, cove_result result) {
+    cove_error told = *cove_last_error();
+    cove_stream_close(stream);
+    covei_error_restore(&told);
+    return result;
+}
+
 const char covei_cannot_join[] = "the stream has an only writer, and this process may not call membarrier, so it cannot be waited for";
 
 cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, const cove_stream_options *options, size_t options_bytes) {
@@ -252,17 +260,15 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
                                      &stream->ring);
     if (result == COVE_OK && stream->wants_writer)
         result = take_role(stream, o->deadline_ns);
-    if (result != COVE_OK) {
-        cove_stream_close(stream);
-        return result;
-    }
+    if (result != COVE_OK)
+        return give_up(stream, result);
+    stream->reading.tries_seldom = true; /* until it turns out otherwise */
     stream->watch =
         (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
     if (!covei_reading_start(stream, o->start)) {
-        result = covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "open", covei_cannot_join);
-        cove_stream_close(stream);
-        return result;
+        covei_stream_told(stream, COVE_ERR_UNSUPPORTED, "open", "%s", covei_cannot_join);
+        return give_up(stream, COVE_ERR_UNSUPPORTED);
     }
     if (o->opened)
         *o->opened = opened;

@@ -131,7 +131,7 @@ uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool o
     return slowest;
 }
 
-/* CRASH: killed anywhere: the slot's lock byte is free, and whoever takes it next does all of this again. */
+/* CRASH: killed anywhere: CLEAR is free, and whoever takes it next does all of this again. */
 void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t slot) {
     covei_slot_shm *place = &member->slots[slot];
     uint64_t bit = UINT64_C(1) << (slot % 64);

@@ -190,7 +190,7 @@ bool covei_ring_is_pinned(covei_member *member, const covei_ring *ring, uint32_t
 /* The cursor of the slowest member that writers wait for, or UINT64_MAX. With `only_live` the dead are recovered and left out. */
 uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool only_live);
 
-/* Clears what slot `slot` holds in the ring; its lock byte is held by the caller, or it is the caller's own. */
+/* Clears what slot `slot` holds in the ring; CLEAR of it is held by the caller, or it is the caller's own. */
 void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t slot);
 
 /* Sets a mark in the member's own slot, before it holds anything of that sort. */

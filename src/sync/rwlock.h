@@ -144,7 +144,7 @@ static inline bool covei_reader_leave(covei_member *member, covei_rwlock_shm *lo
 /* Whether the holder of this writer word is alive. */
 cove_result covei_writer_is_alive(covei_member *member, uint64_t writer, bool *out_alive);
 
-/* Clears all that slot `slot` holds in the lock; its lock byte is held by the caller, or it is the caller's own. */
+/* Clears all that slot `slot` holds in the lock; CLEAR of it is held by the caller, or it is the caller's own. */
 void covei_rwlock_forget(covei_member *member, covei_rwlock_shm *lock, uint32_t slot);
 
 #endif

@@ -17,26 +17,30 @@ static const covei_dir no_dir = {COVEI_NO_HANDLE};
 /* ---- Telling. */
 
 /* CRASH: killed anywhere: some have been rung, and the event is still armed: the next change rings the others. */
-static void ring(covei_member *member, covei_dir dir, uint32_t index) {
+static bool ring(covei_member *member, covei_dir dir, uint32_t index) {
     covei_slot_shm *slot = &member->slots[index];
     char name[COVEI_BELL_NAME_BYTES];
     bool is_alive;
     uint32_t word = covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]); /* PAIR bell */
     if (!(word & COVEI_BELL_ARMED))
-        return;
+        return true;
     covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
     cove_result result = covei_bell_ring(dir, name);
     if (result == COVE_OK)
         covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word & ~COVEI_BELL_ARMED); /* not if it has been armed anew meanwhile */
     else if (result == COVE_ERR_NOT_FOUND && covei_slot_is_alive(member, index, &is_alive) == COVE_OK && !is_alive)
         covei_slot_recover(member, index);
+    else if (result == COVE_ERR_LIMIT) /* our own fault, and not for long */
+        return false;
     else /* it lives, and we cannot reach it: from its next look on it lets its own thread look */
         covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word | COVEI_BELL_UNHEARD);
+    return true;
 }
 
-static void ring_bells(covei_member *member) {
+/* False: some could not be rung now, and should be with the next change. */
+static bool ring_bells(covei_member *member) {
     covei_dir dir;
-    bool is_in = false;
+    bool is_in = false, are_told = true;
     for (uint32_t base = 0; base < member->slot_count; base += 64) {
         uint64_t watching = covei_load_seqcst(&member->header->watching[base / 64]); /* PAIR bell */
         for (; watching; watching &= watching - 1) {
@@ -49,22 +53,23 @@ static void ring_bells(covei_member *member) {
                 if (covei_domain_dir(member->domain, &dir) != COVE_OK)
                     dir = no_dir; /* then none is heard, and each is told so */
             }
-            ring(member, dir, index);
+            are_told = ring(member, dir, index) && are_told;
         }
     }
     if (is_in)
         covei_guard_leave();
+    return are_told;
 }
 
 void covei_tell_armed(covei_member *member, covei_a32 *event, uint32_t seen) {
-    ring_bells(member);
+    bool are_told = ring_bells(member);
     if (member->wakes_readers) {
         covei_event_wake_always(event);
         return;
     }
     /* Once: who has armed meanwhile sees the change by himself, and the event stays armed for him. A loop would not end while there are
      * watchers who are quicker than we ring them all. */
-    covei_cas_seqcst(event, &seen, (seen & ~COVEI_EVENT_ARMED) + 2);
+    covei_cas_seqcst(event, &seen, (are_told ? seen & ~COVEI_EVENT_ARMED : seen) + 2);
     covei_wake(event);
 }
 
@@ -76,6 +81,7 @@ static struct {
     covei_watch *current;    /* whose function is running */
     covei_a32 ended;         /* counts functions that have returned: who waits for one sleeps on it */
     covei_bell control;      /* rung when the list has changed */
+    uint64_t epoch;          /* of the process that all of this is of */
     uint64_t thread;         /* tells the thread; 0: there is none, 1: it is on its way */
     bool has_hook;
 } list;
@@ -92,6 +98,7 @@ static void forget_all(void) {
         covei_bell_close(no_dir, NULL, &list.control, true);
     list.first = list.first_bell = list.current = NULL;
     list.thread = 0;
+    list.epoch = covei_process_epoch();
 }
 
 static uint64_t thread_self(void) {
@@ -104,8 +111,11 @@ static void enter(void) {
     covei_mutex_enter(COVEI_MUTEX_WATCH);
     if (!list.has_hook) {
         list.has_hook = true;
+        list.epoch = covei_process_epoch();
         covei_process_in_child(forget_all);
     }
+    if (list.epoch != covei_process_epoch()) /* a child that was made without fork handlers */
+        forget_all();
 }
 
 static void leave(void) {
@@ -152,7 +162,7 @@ static bool collect(round *r) {
     for (covei_watch *w = list.first; w && r->count < r->room; w = w->next) {
         r->watch[r->count] = w;
         r->poll[1 + r->count++] = w->function ? w->bell.poll : COVEI_NO_HANDLE;
-        r->must_look = r->must_look || !w->is_named;
+        r->must_look = r->must_look || !covei_load_relaxed(&w->is_named);
     }
     if (r->room) {
         if (!covei_bell_is_sound(&list.control)) { /* the program has closed it (closefrom) */
@@ -177,7 +187,7 @@ static covei_watch_fn is_due(covei_watch *w, bool rings, bool *out_news) {
             return NULL;
         rings = true;
     }
-    if (!w->is_named && w->has_news(w->handle, &w->seen)) {
+    if (!covei_load_relaxed(&w->is_named) && w->has_news(w->handle, &w->seen)) {
         covei_watch_touch(w);
         *out_news = rings = true;
     }
@@ -194,21 +204,17 @@ static bool serve(round *r, uint64_t epoch, bool *out_news) {
         covei_watch_fn function = is_due(w, r->ready[1 + i], out_news);
         covei_watch_as as = function ? w->as : NULL;
         void *context = function ? w->context : NULL, *handle = function ? w->handle : NULL;
-        bool has_fd = function && w->has_fd;
-        if (function) {
-            list.current = w;
-            covei_watch_rearm(w);
-        }
+        if (function)
+            list.current = w; /* nobody else ends it from here on */
         leave();
         if (!function)
             continue;
+        covei_watch_rearm(w);
         as(function, context, handle);
         if (covei_process_epoch() != epoch)
             return false;
         enter();
-        if (has_fd && is_listed(w))
-            covei_watch_touch(w); /* what its own event loop would have heard */
-        if (list.current == w)    /* else the handle was closed inside */
+        if (list.current == w) /* else the handle was closed inside */
             list.current = NULL;
         covei_add_seqcst(&list.ended, 1);
         leave();
@@ -320,13 +326,13 @@ static cove_result open_bell(covei_watch *watch) {
         else
             covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], 0);
     }
-    watch->is_named = result == COVE_OK;
+    covei_store_relaxed(&watch->is_named, result == COVE_OK);
     if (result != COVE_OK)
         result = covei_bell_open(no_dir, NULL, NULL, SLICE_NS, &watch->bell);
     covei_error_about(member->domain->path, member->name);
     if (result != COVE_OK)
         return covei_fail(result, 0, "watch", "no descriptors left for a bell: it takes three");
-    if (!watch->is_named) {
+    if (!covei_load_relaxed(&watch->is_named)) {
         (void)watch->has_news(watch->handle, &watch->seen);
         result = enlist(watch);
         if (result != COVE_OK)
@@ -347,7 +353,7 @@ static cove_result use(covei_watch *watch) {
     }
     if (result != COVE_OK)
         return result;
-    if (!watch->is_named)
+    if (!covei_load_relaxed(&watch->is_named))
         result = enlist(watch);
     covei_watch_touch(watch);
     covei_store_release(&watch->state, COVEI_WATCH_USED); /* PAIR watch */
@@ -385,7 +391,7 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
         }
     } else if (covei_load_relaxed(&watch->state) != COVEI_WATCH_NONE) {
         watch->function = NULL;
-        if (watch->is_named || !watch->has_fd)
+        if (covei_load_relaxed(&watch->is_named) || !watch->has_fd)
             delist(watch);
         if (!watch->has_fd)
             covei_store_release(&watch->state, COVEI_WATCH_IDLE); /* nobody rings for nobody */
@@ -397,7 +403,7 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
 
 void covei_watch_rearm(covei_watch *watch) {
     covei_bell_silence(&watch->bell, SLICE_NS);
-    if (!watch->is_named)
+    if (!covei_load_relaxed(&watch->is_named))
         return;
     covei_a32 *word = &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
     uint32_t seen = covei_load_relaxed(word);
@@ -405,7 +411,7 @@ void covei_watch_rearm(covei_watch *watch) {
         ;
     if (covei_unlikely(seen & COVEI_BELL_UNHEARD)) { /* somebody cannot reach us: then our thread looks */
         enter();
-        watch->is_named = enlist(watch) != COVE_OK;
+        covei_store_relaxed(&watch->is_named, enlist(watch) != COVE_OK);
         leave();
     }
     /* Counted, unlike the arming of a sleeper, who compares the word once more when he goes to sleep: a teller that is on his way must see
@@ -452,11 +458,10 @@ void covei_watch_close(covei_watch *watch) {
     leave();
 }
 
-/* Mostly the hook of fork has done it; not for a child that was made without. */
+/* Mostly the hook of fork has done it already; a child that was made without does it here. */
 void covei_watch_forget(covei_watch *watch) {
-    if (covei_load_acquire(&watch->state) != COVEI_WATCH_NONE) /* PAIR watch */
-        covei_bell_close(no_dir, NULL, &watch->bell, true);
-    covei_store_relaxed(&watch->state, COVEI_WATCH_NONE);
-    watch->function = NULL;
-    watch->is_listed = watch->has_fd = false;
+    if (covei_load_acquire(&watch->state) == COVEI_WATCH_NONE) /* PAIR watch */
+        return;
+    enter();
+    leave();
 }

@@ -43,9 +43,9 @@ typedef void (*covei_watch_as)(covei_watch_fn function, void *context, void *han
 typedef enum covei_watch_state { COVEI_WATCH_NONE, COVEI_WATCH_USED, COVEI_WATCH_IDLE } covei_watch_state;
 typedef struct covei_watch {
     covei_a32 state;
-    bool is_named;  /* others ring it; else our thread does */
-    bool is_listed; /* the thread knows it */
-    bool has_fd;    /* the user has the descriptor */
+    covei_a32 is_named; /* others ring it; else our thread does */
+    bool is_listed;     /* the thread knows it */
+    bool has_fd;        /* the user has the descriptor */
     covei_member *member;
     covei_a32 *event;
     void *handle;                                   /* the object's, for the two functions */

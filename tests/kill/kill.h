@@ -22,6 +22,7 @@ typedef struct scene {
     cove_loan loan;
     cove_value value;
     uint64_t written; /* the newest number before the operation */
+    int fd;           /* the survivor's, where it waits by a descriptor */
     uint64_t looked;  /* what the survivor has read up to, while the process was stopped */
     unsigned flags;
     cove_lifetime lifetime;

@@ -1,6 +1,7 @@
 /* Operations of streams, and their survivors. */
 #include "tests/kill/kill.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -60,8 +61,7 @@ static void arrange(scene *s, const operation *o) {
         s->reader = open_with(s, COVE_FOLLOW_LOSSLESS, 0, COVE_READ_WRITE, COVE_START_NEW);
     if (o->more & HAS_BELL) {
         char data[VALUE_BYTES];
-        int fd;
-        if (cove_stream_fd(s->stream_survivor, &fd) != COVE_OK ||
+        if (cove_stream_fd(s->stream_survivor, &s->fd) != COVE_OK ||
             cove_stream_read(s->stream_survivor, data, sizeof data, NULL, COVE_TRY) != COVE_ERR_EMPTY)
             kill_die("fd");
     }
@@ -380,7 +380,15 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     cove_stream_options options = options_of(s);
     uint64_t next = s->looked ? s->looked : 1, lossless = next;
     *out_why = "";
-    if (s->stream_survivor) {
+    if (o->more & HAS_BELL && !s->looked) {
+        /* A value that was placed rings: at once by a process that lived to tell, else by the bell's own second. */
+        cove_stream_info info;
+        struct pollfd waited = {.fd = s->fd, .events = POLLIN};
+        if (cove_stream_get_info(s->stream_survivor, &info) == COVE_OK && info.newest_sequence > s->written &&
+            poll(&waited, 1, s->finished ? 500 : 1500) != 1)
+            w = fail_why(HUNG, out_why, "the descriptor is quiet, and there is a value");
+    }
+    if (w == FINE && s->stream_survivor) {
         w = read_all(s->stream_survivor, &next, o->more & OVERFLOWS, out_why);
         if (w == FINE && next <= s->written)
             w = fail_why(LOST, out_why, "a value that was confirmed has gone");

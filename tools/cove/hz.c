@@ -49,7 +49,7 @@ static void add(tally *t, const cove_value *value, uint64_t *last_sequence, cove
     *last_ns = now;
 }
 
-static void print(const tally *t, double seconds, bool json) {
+static bool print(const tally *t, double seconds, bool json) {
     double rate = (double)t->published / seconds, mean = t->intervals ? t->sum / (double)t->intervals : 0;
     double variance = t->intervals ? t->squares / (double)t->intervals - mean * mean : 0;
     double jitter = variance > 0 ? sqrt(variance) : 0, bytes = t->read ? (double)t->bytes / (double)t->read * rate : 0;
@@ -63,7 +63,7 @@ static void print(const tally *t, double seconds, bool json) {
         printf("%s%12.1f%s Hz   interval %10.1f us   jitter %10.1f us   %9s/s\n", styled(BOLD), rate, styled(PLAIN), mean / 1000,
                jitter / 1000, size_text((uint64_t)bytes));
     }
-    fflush(stdout);
+    return fflush(stdout) == 0;
 }
 
 static int measure(cove_stream *stream, const wish *w, bool json, void *data, uint64_t room) {
@@ -86,7 +86,8 @@ static int measure(cove_stream *stream, const wish *w, bool json, void *data, ui
                 return failed();
             }
         }
-        print(&t, (double)(cove_now() - began) / 1e9, json);
+        if (!print(&t, (double)(cove_now() - began) / 1e9, json))
+            return EXIT_NO_ROOM;
     }
     return EXIT_DONE;
 }

@@ -13,12 +13,12 @@ typedef struct wish {
     double rate;
 } wish;
 
-static bool take_number(const char *what, const char *text, double most, double *out) {
+static bool take_number(const char *what, const char *text, double least, double most, double *out) {
     char *end;
     *out = strtod(text, &end);
-    if (end != text && !*end && *out > 0 && *out <= most)
+    if (end != text && !*end && *out >= least && *out <= most)
         return true;
-    say("%s needs a number above 0, up to %.0f, and '%s' is none", what, most, text);
+    say("%s needs a number from %g to %.0f, and '%s' is none", what, least, most, text);
     return false;
 }
 
@@ -39,7 +39,7 @@ static bool take(void *context, int option, const char *value) {
         say("a number of bytes is like 4096, 64K or 8M, and '%s' is none", value);
         return false;
     case 'd':
-        if (!take_number("--depth", value, COVE_STREAM_DEPTH_MAX, &number))
+        if (!take_number("--depth", value, 1, COVE_STREAM_DEPTH_MAX, &number))
             return false;
         w->options.depth = (uint32_t)number;
         return true;
@@ -51,7 +51,7 @@ static bool take(void *context, int option, const char *value) {
         say("--tag needs a number, and '%s' is none", value);
         return false;
     }
-    case 'r': return take_number("--rate", value, 1e9, &w->rate);
+    case 'r': return take_number("--rate", value, 1e-3, 1e9, &w->rate);
     case 'm':
         if (parse_mode(value, &w->options.mode))
             return true;
@@ -84,11 +84,11 @@ static void pace(const wish *w, cove_time_ns *next) {
     if (w->rate <= 0)
         return;
     cove_time_ns now = cove_now();
-    if (*next > now) {
+    if (*next > now && !is_stopped()) {
         uint64_t wait = *next - now;
         nanosleep(&(struct timespec){(time_t)(wait / 1000000000), (long)(wait % 1000000000)}, NULL);
     }
-    *next = (*next ? *next : now) + (uint64_t)(1e9 / w->rate);
+    *next = (*next > now ? *next : now) + (uint64_t)(1e9 / w->rate); /* what was not said in time is not made up for */
 }
 
 /* One value a line, or one value each `frame_bytes`. */
@@ -108,11 +108,11 @@ static int publish_all(cove_stream *stream, const wish *w, cove_type type, uint6
         size_t length;
         if (frame) {
             length = fread(frame, 1, (size_t)w->frame_bytes, stdin);
-            if (!length)
+            if (!length || is_stopped() || ferror(stdin))
                 break;
         } else {
             ssize_t got = getline(&line, &room, stdin);
-            if (got < 0)
+            if (got < 0 || is_stopped() || ferror(stdin))
                 break;
             length = (size_t)got - (got && line[got - 1] == '\n');
             if (!parse_value(type, line, length, &value)) {
@@ -124,18 +124,23 @@ static int publish_all(cove_stream *stream, const wish *w, cove_type type, uint6
         }
         pace(w, &next);
         cove_time_ns now = cove_now(), until = patience_ns > UINT64_MAX - now ? COVE_FOREVER : now + patience_ns;
-        if (cove_stream_write(stream, data, length, w->tag, until) != COVE_OK) {
+        cove_result result;
+        do
+            result = cove_stream_write(stream, data, length, w->tag, soon(until));
+        while (result == COVE_ERR_FULL && !is_stopped() && cove_now() < until);
+        if (result != COVE_OK) {
             status = failed();
             break;
         }
         ++*out_count;
     }
-    if (status == EXIT_DONE && ferror(stdin)) {
-        say("reading stdin failed: %s", strerror(errno));
+    int code = errno;
+    if (is_stopped()) {
+        status = EXIT_INTERRUPTED;
+    } else if (status == EXIT_DONE && ferror(stdin)) {
+        say("reading stdin failed: %s", strerror(code));
         status = EXIT_NO_ROOM;
     }
-    if (status == EXIT_DONE && is_stopped())
-        status = EXIT_INTERRUPTED;
     free(frame);
     free(line);
     free(value.data);
@@ -155,7 +160,7 @@ int run_pub(int argc, char **argv) {
                                         {"only-writer", no_argument, NULL, 'O'},
                                         {0}};
     settings s;
-    wish w = {.options = {.flags = COVE_STREAM_WRITER}};
+    wish w = {.options = {.flags = COVE_STREAM_WRITER, .interruptible = true}};
     cove_stream *stream;
     cove_stream_info info;
     uint64_t count = 0;
@@ -169,7 +174,7 @@ int run_pub(int argc, char **argv) {
     w.options.domain = s.domain;
     if (open_for_writing(&stream, argv[optind], &w) != COVE_OK || cove_stream_get_info(stream, &info) != COVE_OK)
         return failed();
-    if (info.type == COVE_TYPE_ANY || (info.type == COVE_TYPE_STRUCT && !w.frame_bytes)) {
+    if ((info.type == COVE_TYPE_ANY || info.type == COVE_TYPE_STRUCT) && !w.frame_bytes) {
         say("the stream carries %s; write its values with --frame BYTES", cove_type_label(info.type));
         status = EXIT_UNFIT;
     } else {

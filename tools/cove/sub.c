@@ -65,7 +65,8 @@ static bool is_closed(cove_stream *stream, bool *had_writer) {
     if (cove_stream_writers(stream, &writers) != COVE_OK)
         return false;
     *had_writer = *had_writer || writers;
-    return *had_writer && !writers && cove_stream_wait(stream, COVE_TRY) == COVE_ERR_EMPTY;
+    return *had_writer && !writers &&
+           cove_stream_wait(stream, cove_in_ms(1)) == COVE_ERR_EMPTY; /* with a look for what was not confirmed */
 }
 
 static int follow(cove_stream *stream, const wish *w, const settings *s, void *data, uint64_t room) {

@@ -42,6 +42,7 @@ static bool append_number(cove_type type, const char *word, value_buffer *out) {
         double value = strtod(word, &end);
         float narrow = (float)value;
         good = errno != ERANGE || fabs(value) < 1; /* too small to tell from 0 will do */
+        good = good && !(type == COVE_TYPE_F32 && isfinite(value) && !isfinite(narrow));
         if (good && !*end)
             return type == COVE_TYPE_F32 ? append(out, &narrow, 4) : append(out, &value, 8);
     } else if (type >= COVE_TYPE_I8 && type <= COVE_TYPE_I64) {
@@ -83,6 +84,10 @@ bool parse_value(cove_type type, const char *line, size_t length, value_buffer *
         while (at < end && !strchr(" \t,;\r", *at) && size < sizeof word - 1)
             word[size++] = *at++;
         word[size] = 0;
+        if (at < end && !strchr(" \t,;\r", *at)) {
+            say("a number of more than %zu digits begins with '%.20s'", sizeof word - 1, word);
+            return false;
+        }
         if (size && !append_number(type, word, out))
             return false;
     }
@@ -165,9 +170,14 @@ void print_value(FILE *out, const cove_value *value) {
     putc('\n', out);
 }
 
+/* JSON has no integers above 2^63 - 1: then the nearest real number. */
+static json_t *unsigned_json(uint64_t number) {
+    return number <= INT64_MAX ? json_integer((json_int_t)number) : json_real((double)number);
+}
+
 json_t *value_json(const cove_value *value) {
     json_t *content,
-        *o = json_pack("{s:I, s:I, s:s, s:I, s:I}", "sequence", (json_int_t)value->sequence, "tag", (json_int_t)value->tag, "type",
+        *o = json_pack("{s:o, s:o, s:s, s:I, s:I}", "sequence", unsigned_json(value->sequence), "tag", unsigned_json(value->tag), "type",
                        cove_type_label(value->type), "count", (json_int_t)value->count, "missed", (json_int_t)value->missed_count);
     if (value->time_ns)
         json_object_set_new(o, "time_ns", json_integer((json_int_t)value->time_ns));
@@ -181,10 +191,8 @@ json_t *value_json(const cove_value *value) {
             double f64 = 0;
             char class;
             element(value, i, &i64, &u64, &f64, &class);
-            /* JSON has neither infinities nor integers above 2^63 - 1. */
-            json_t *number = class == 'i'   ? json_integer(i64)
-                             : class == 'u' ? (u64 <= INT64_MAX ? json_integer((json_int_t)u64) : json_real((double)u64))
-                                            : json_real(f64);
+            /* JSON has no infinities. */
+            json_t *number = class == 'i' ? json_integer(i64) : class == 'u' ? unsigned_json(u64) : json_real(f64);
             json_array_append_new(content, number ? number : json_null());
         }
     } else {
