@@ -410,3 +410,38 @@ TEST(stat_shows_who_writes_and_how_far_each_reader_is_behind) {
     cove_stream_close(reader);
     cove_stream_close(writer);
 }
+
+TEST(pub_and_hz_end_when_they_are_told_to) {
+    cove_stream *awaited;
+    char path[256];
+    /* Half a line is no value. */
+    expect_run(130, "",
+               "((printf 'whole\\nhalf a li'; sleep 5) | %s pub s --lifetime until-removed & sleep 0.4; pkill -INT -f '^%s pub s'; wait "
+               "$!) 2>/dev/null",
+               COVE, COVE);
+    expect_run(0, "whole\n", "%s sub s --since oldest --count 1", COVE);
+    json_t *o = json_of("%s stat --json s", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "newest_sequence")), 1);
+    json_decref(o);
+    /* Nor is a wait for a lossless reader without end. */
+    expect(COVE_OK, cove_stream_open(&awaited, "s", &(cove_stream_options){.follow = COVE_FOLLOW_LOSSLESS, .start = COVE_START_NEW}));
+    expect_run(130, "", "(yes | %s pub s --timeout 1000 & sleep 0.4; pkill -TERM -f '^%s pub s'; wait $!) 2>/dev/null", COVE, COVE);
+    cove_stream_close(awaited);
+    expect_run(6, "",
+               "((timeout 10 %s hz s --window 0.05; echo $? >%s/.status) 2>/dev/null) | head -n 1 >/dev/null; exit $(cat %s/.status)", COVE,
+               test_domain, test_domain);
+    snprintf(path, sizeof path, "%s/.status", test_domain);
+    unlink(path);
+    expect_run(0, "", "%s rm s", COVE);
+}
+
+TEST(a_number_that_does_not_fit_is_refused_and_not_cut) {
+    expect_run(2, "", "printf '1.%%061d12345\\n' 0 | %s pub n --type f64 2>/dev/null", COVE);
+    expect_run(2, "", "echo 1e300 | %s pub n --type f32 2>/dev/null", COVE);
+    expect_run(2, "", "echo 1 | %s pub n --rate 1e-300 2>/dev/null", COVE);
+    cove_stream *any;
+    expect(COVE_OK, cove_stream_open(&any, "any", &(cove_stream_options){.type = COVE_TYPE_ANY}));
+    expect_run(5, "", "echo 1 | %s pub any 2>/dev/null", COVE);
+    expect_run(0, "", "printf 12345678 | %s pub any --frame 8", COVE);
+    cove_stream_close(any);
+}
