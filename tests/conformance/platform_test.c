@@ -1579,16 +1579,19 @@ TEST(c_41_5_a_name_that_is_taken_is_told) {
     covei_dir_close(dir);
 }
 
+typedef struct swapper {
+    int dir;
+    covei_a32 stop;
+} swapper;
+
 /* Swaps the name for a link to a file, as fast as it can. */
 static void *swap_names(void *context) {
-    covei_a32 *stop = context;
-    write_file("victim", "x");
-    assert_int_equal(chmod(in_domain("victim"), 0600), 0);
-    while (!covei_load_seqcst(stop)) {
-        int ignored = symlink("victim", in_domain(".link"));
-        ignored = syscall(SYS_renameat2, AT_FDCWD, in_domain(".link"), AT_FDCWD, in_domain(".bell"), 2 /* RENAME_EXCHANGE */) == 0;
+    swapper *s = context;
+    while (!covei_load_seqcst(&s->stop)) {
+        int ignored = symlinkat("victim", s->dir, ".link");
+        ignored += (int)syscall(SYS_renameat2, s->dir, ".link", s->dir, ".bell", 2 /* RENAME_EXCHANGE */);
+        ignored += unlinkat(s->dir, ".link", 0);
         (void)ignored;
-        unlink(in_domain(".link"));
     }
     return NULL;
 }
@@ -1597,22 +1600,24 @@ TEST(c_41_6_what_somebody_puts_in_the_place_of_the_name_is_not_changed) {
     covei_dir dir = open_dir(test_domain);
     pthread_t thread;
     struct stat facts;
-    static covei_a32 stop;
-    stop = 0;
-    pthread_create(&thread, NULL, swap_names, (void *)&stop);
-    eventually(stat(in_domain("victim"), &facts) == 0);
+    swapper s = {(int)dir.handle, 0};
+    write_file("victim", "x");
+    assert_int_equal(chmod(in_domain("victim"), 0600), 0);
+    pthread_create(&thread, NULL, swap_names, &s);
     for (int i = 0; i < 30000; i++) {
         covei_bell bell;
         if (covei_bell_open(dir, ".bell", &(covei_bell_access){0666, geteuid(), getegid()}, SECOND, &bell) == COVE_OK)
             covei_bell_close(dir, NULL, &bell, false);
-        unlink(in_domain(".bell"));
-        if (stat(in_domain("victim"), &facts) == 0)
-            assert_int_equal(facts.st_mode & 07777, 0600);
+        unlinkat(s.dir, ".bell", 0);
     }
-    covei_store_seqcst(&stop, 1);
+    covei_store_seqcst(&s.stop, 1);
     pthread_join(thread, NULL);
-    unlink(in_domain(".bell"));
-    unlink(in_domain("victim"));
+    assert_int_equal(fstatat(s.dir, "victim", &facts, 0), 0);
+    assert_true(S_ISREG(facts.st_mode));
+    assert_int_equal(facts.st_mode & 07777, 0600);
+    unlinkat(s.dir, ".bell", 0);
+    unlinkat(s.dir, ".link", 0);
+    unlinkat(s.dir, "victim", 0);
     covei_dir_close(dir);
 }
 
