@@ -125,16 +125,16 @@ static void look_at_stream(look *l) {
         return;
     }
     read_part(l->file, l->facts.object_offset, &shared, sizeof shared);
-    l->info.capacity_bytes = l->stream.capacity_bytes;
-    l->info.type = l->stream.type;
-    l->info.element_bytes = l->stream.element_bytes;
+    l->info.capacity_bytes = l->stream.payload.capacity_bytes;
+    l->info.type = l->stream.payload.type;
+    l->info.element_bytes = l->stream.payload.element_bytes;
     l->info.depth = l->stream.depth;
     l->info.loans = l->stream.loans;
     l->info.borrows = l->stream.borrows;
     l->info.keeps_times = l->stream.keeps_times;
     l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared.tail));
     count_tickets(l);
-    l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE, COVEI_LOCK_SHARED);
+    l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE_WRITER, COVEI_LOCK_SHARED);
     for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
         covei_slot_shm s;
         read_slot(l, slot, &s);

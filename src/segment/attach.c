@@ -12,7 +12,8 @@
 #include "base/name.h"
 
 #include <cove/inspect.h>
-
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static const covei_file no_file = {COVEI_NO_HANDLE};
@@ -582,4 +583,23 @@ cove_result cove_wait_for_name(const char *domain, const char *name, cove_time_n
         if (!pause_for_name(&pause_ns, deadline_ns))
             return covei_fail(COVE_ERR_TIMEOUT, 0, "wait for name", "no live object has had this name until the deadline");
     }
+}
+
+/* ---- What every call begins and may end with. */
+
+cove_result covei_member_enter_slowly(covei_member *member, bool writes, const char *step) {
+    cove_result result = covei_member_enter(member);
+    if (covei_unlikely(result == COVE_OK && writes && member->is_read_only))
+        return covei_member_told(member, COVE_ERR_ACCESS, step, "the handle is read-only; open it with COVE_READ_WRITE");
+    return result;
+}
+
+cove_result covei_member_told(const covei_member *member, cove_result result, const char *step, const char *format, ...) {
+    char sentence[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(sentence, sizeof sentence, format, arguments);
+    va_end(arguments);
+    covei_error_about(member->domain->path, member->name);
+    return covei_fail(result, 0, step, "%s", sentence);
 }

@@ -107,6 +107,21 @@ static inline cove_result covei_member_enter(covei_member *member) {
     return covei_member_revive(member);
 }
 
+/* The same, and whether the handle may write, where the call needs that. Told. */
+cove_result covei_member_enter_slowly(covei_member *member, bool writes, const char *step);
+static inline cove_result covei_member_enter_for(covei_member *member, bool writes, const char *step) {
+    if (covei_likely(covei_process_is(covei_load_acquire(&member->epoch)) && !(writes && member->is_read_only))) /* PAIR revived */
+        return COVE_OK;
+    return covei_member_enter_slowly(member, writes, step);
+}
+
+/* Remember a failure that is about this object, and return `result`. The first is quick, and `sentence` must stay. */
+static inline cove_result covei_member_failed(const covei_member *member, cove_result result, const char *step, const char *sentence) {
+    return covei_fail_quick(result, step, &member->about, sentence);
+}
+cove_result covei_member_told(const covei_member *member, cove_result result, const char *step, const char *format, ...)
+    __attribute__((format(printf, 4, 5), cold));
+
 static inline covei_slot_shm *covei_member_slot(const covei_member *member) {
     return &member->slots[covei_load_relaxed(&member->slot)];
 }
@@ -131,8 +146,8 @@ cove_result covei_member_disown(covei_member *member);
 cove_result covei_member_retire(covei_member *member);
 bool covei_member_is_owner(const covei_member *member);
 
-/* Takes the object's role, alone (COVEI_LOCK_EXCLUSIVE) or together with others (COVEI_LOCK_SHARED), until the token is dropped or
- * the process ends. COVE_OK · COVE_ERR_BUSY others have it in a way that excludes this, quiet · errors of opening, told. */
-cove_result covei_member_take_role(covei_member *member, covei_lock kind, covei_token *out_token);
+/* Takes a role (COVEI_BYTE_ROLE_…), alone (COVEI_LOCK_EXCLUSIVE) or together with others (COVEI_LOCK_SHARED), until the token is dropped
+ * or the process ends. COVE_OK · COVE_ERR_BUSY others have it in a way that excludes this, quiet · errors of opening, told. */
+cove_result covei_member_take_role(covei_member *member, uint64_t role, covei_lock kind, covei_token *out_token);
 
 #endif

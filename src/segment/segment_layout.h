@@ -69,7 +69,8 @@
 #define COVEI_BYTE_DEADMAN (UINT64_C(1) << 62)                /* shared by every attachment: free means all are dead */
 #define COVEI_BYTE_NAME (COVEI_BYTE_DEADMAN + 1)              /* exclusive: who removes the name */
 #define COVEI_BYTE_READERS (COVEI_BYTE_DEADMAN + 2)           /* shared by read-only attachments, for people */
-#define COVEI_BYTE_ROLE (COVEI_BYTE_DEADMAN + 3)              /* a role of the object's: exclusive by the only one, or shared */
+#define COVEI_BYTE_ROLE_WRITER (COVEI_BYTE_DEADMAN + 3)       /* who writes or produces: exclusive by the only one, or shared */
+#define COVEI_BYTE_ROLE_TAKER (COVEI_BYTE_DEADMAN + 4)        /* who consumes: the same */
 #define COVEI_BYTE_SLOT(i) (COVEI_BYTE_DEADMAN + 16 + (i))    /* exclusive: the member in slot i */
 #define COVEI_BYTE_CLEAR(i) (COVEI_BYTE_DEADMAN + 8192 + (i)) /* exclusive: who clears slot i, whose member is dead, or takes it */
 

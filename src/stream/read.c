@@ -118,9 +118,9 @@ static inline void describe_rest(const cove_stream *stream, const found *f, uint
     out->length_bytes = length;
     out->tag = covei_load_relaxed(&buffer->tag);
     out->time_ns = stream->ring.keeps_times ? covei_load_relaxed(&buffer->time) : 0;
-    out->type = stream->shape.type == COVE_TYPE_ANY ? (cove_type)(link >> 24) : stream->shape.type;
+    out->type = stream->shape.payload.type == COVE_TYPE_ANY ? (cove_type)(link >> 24) : stream->shape.payload.type;
     out->sequence = f->number;
-    (void)covei_value_count(&stream->shape, out->type, length, &out->count);
+    (void)covei_payload_count(&stream->shape.payload, out->type, length, &out->count);
 }
 
 /* All of it. It may be anything until it has been checked. Returns the buffer that the link promises. */
@@ -342,18 +342,19 @@ static cove_result wait_for(cove_stream *stream, verb v, const wish *w, const ch
 
 static cove_result tell(cove_stream *stream, cove_result result, const wish *w, const char *step) {
     switch ((int)result) {
-    case COVE_ERR_EMPTY: return covei_stream_failed(stream, result, step, nothing_new);
+    case COVE_ERR_EMPTY: return covei_member_failed(&stream->member, result, step, nothing_new);
     case COVE_ERR_FULL:
-        return covei_stream_failed(stream, result, step,
+        return covei_member_failed(&stream->member, result, step,
                                    "all its borrows were taken until the deadline: give values back, or create it with more");
     case COVE_ERR_DAMAGED:
-        return covei_stream_failed(stream, result, step, "a value says that it is longer than the stream's capacity; it is skipped");
+        return covei_member_failed(&stream->member, result, step,
+                                   "a value says that it is longer than the stream's capacity; it is skipped");
     case COVE_ERR_SIZE:
-        return covei_stream_told(stream, result, step, "the value has %llu bytes, and the buffer %llu",
+        return covei_member_told(&stream->member, result, step, "the value has %llu bytes, and the buffer %llu",
                                  (unsigned long long)w->value->length_bytes, (unsigned long long)w->size_bytes);
     case COVE_ERR_TYPE:
-        return covei_stream_told(stream, result, step, "the value is of type %s, and %s was asked for", cove_type_label(w->value->type),
-                                 cove_type_label(w->type));
+        return covei_member_told(&stream->member, result, step, "the value is of type %s, and %s was asked for",
+                                 cove_type_label(w->value->type), cove_type_label(w->type));
     default: return result;
     }
 }
@@ -452,7 +453,7 @@ static cove_result read_value(cove_stream *stream, cove_type type, bool thorough
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!out_data && size_bytes))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "read", "the buffer is null");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "read", "the buffer is null");
     result = perform(stream, READ, thorough, &(wish){out_data, size_bytes, type, &value}, "read", deadline_ns);
     if (out_value && (result == COVE_OK || result == COVE_MISSED))
         *out_value = value;
@@ -467,7 +468,7 @@ cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_
     if (covei_likely(stream && (out_data || !size_bytes) &&
                      covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
                      read_predicted(stream, out_data, size_bytes, out_value, deadline_ns, &result, &thorough)))
-        return covei_likely(result == COVE_OK) ? result : covei_stream_failed(stream, result, "read", nothing_new);
+        return covei_likely(result == COVE_OK) ? result : covei_member_failed(&stream->member, result, "read", nothing_new);
     return read_value(stream, COVE_TYPE_UNSPECIFIED, thorough, out_data, size_bytes, out_value, deadline_ns);
 }
 
@@ -484,10 +485,10 @@ cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!out_value))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "borrow", "there is no place for the value");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "borrow", "there is no place for the value");
     covei_ring_mark(&stream->member, COVEI_MARK_PINS);
     if (covei_unlikely(!announce_pins(&stream->ring)))
-        return covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "borrow",
+        return covei_member_failed(&stream->member, COVE_ERR_UNSUPPORTED, "borrow",
                                    "the stream has an only writer, and this process may not call membarrier; use read");
     result = perform(stream, BORROW, false, &(wish){.value = &value}, "borrow", deadline_ns);
     if (result == COVE_OK || result == COVE_MISSED)
@@ -500,18 +501,20 @@ cove_result cove_stream_give_back(cove_stream *stream, cove_value *value) {
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!value))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "give back", "the value is null");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "give back", "the value is null");
     uint32_t ticket = covei_held_ticket(value->held[0]), buffer = covei_held_buffer(value->held[0]);
     if (covei_unlikely(value->held[0] >> 56 != COVEI_HELD_VALUE >> 56 || ticket >= stream->ring.tickets))
-        return covei_stream_failed(stream, COVE_ERR_VIEW, "give back", "this value holds nothing: read by copy, or given back already");
+        return covei_member_failed(&stream->member, COVE_ERR_VIEW, "give back",
+                                   "this value holds nothing: read by copy, or given back already");
     if (covei_unlikely(value->held[1] != covei_process_epoch()))
-        return covei_stream_failed(stream, COVE_ERR_FORKED, "give back",
+        return covei_member_failed(&stream->member, COVE_ERR_FORKED, "give back",
                                    "the value was borrowed by the parent process, and is the parent's to end");
     covei_member *member = &stream->member;
     uint64_t mine = covei_ticket_word(covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation), buffer);
     value->held[0] = 0;
     if (covei_unlikely(!covei_cas_seqcst(&stream->ring.ticket[ticket], &mine, 0)))
-        return covei_stream_failed(stream, COVE_ERR_VIEW, "give back", "this value is another handle's, or a copy of it was given back");
+        return covei_member_failed(&stream->member, COVE_ERR_VIEW, "give back",
+                                   "this value is another handle's, or a copy of it was given back");
     covei_event_wake(&stream->ring.shared->room);
     return COVE_OK;
 }
@@ -521,12 +524,12 @@ cove_result cove_stream_seek(cove_stream *stream, cove_start start) {
     if (covei_unlikely(result != COVE_OK))
         return result;
     if ((unsigned)start > COVE_START_NEW)
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "seek", "this is no place to start");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "seek", "this is no place to start");
     covei_local_enter(&stream->reading.lock);
     bool is_joined = covei_reading_start(stream, start);
     covei_local_leave(&stream->reading.lock);
     if (!is_joined)
-        return covei_stream_failed(stream, COVE_ERR_UNSUPPORTED, "seek", covei_cannot_join);
+        return covei_member_failed(&stream->member, COVE_ERR_UNSUPPORTED, "seek", covei_cannot_join);
     if (covei_watch_is_used(&stream->watch))
         covei_watch_touch(&stream->watch);
     return COVE_OK;

@@ -6,63 +6,40 @@
 #include "segment/options.h"
 
 #include <cove/inspect.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_DEFAULT 8
-#define CAPACITY_DEFAULT 64
 #define SPARE_DEFAULT 4
 
 #ifdef COVEI_LAB
 covei_a64 covei_lab_first_number;
 #endif
 
-/* ---- Types. */
-
-static const struct {
-    const char *label;
-    uint32_t bytes;
-} types[] = {{"unspecified", 0}, {"bytes", 1}, {"text", 1}, {"i8", 1},  {"i16", 2}, {"i32", 4},    {"i64", 8}, {"u8", 1},
-             {"u16", 2},         {"u32", 4},   {"u64", 8},  {"f32", 4}, {"f64", 8}, {"struct", 0}, {"any", 0}};
-
-const char *cove_type_label(cove_type type) {
-    return (unsigned)type <= COVE_TYPE_ANY ? types[type].label : "unknown";
-}
-
-cove_type cove_type_of_label(const char *label) {
-    for (unsigned type = COVE_TYPE_BYTES; label && type <= COVE_TYPE_ANY; type++)
-        if (!strcmp(types[type].label, label))
-            return (cove_type)type;
-    return COVE_TYPE_UNSPECIFIED;
-}
-
-uint32_t cove_type_bytes(cove_type type) {
-    return (unsigned)type <= COVE_TYPE_ANY ? types[type].bytes : 0;
-}
-
 /* ---- Shape. */
+
+/* False where it fits in no file. */
+static bool plan(const covei_stream_shape *shape, uint8_t *object, covei_ring *out_ring) {
+    if (shape->depth < 1 || shape->depth & (shape->depth - 1) || shape->loans < 1 || shape->loans > COVE_STREAM_SPARE_MAX ||
+        shape->borrows < 1 || shape->borrows > COVE_STREAM_SPARE_MAX)
+        return false;
+    return covei_ring_plan(out_ring, object, shape->payload.capacity_bytes, shape->depth, shape->depth + shape->loans + shape->borrows,
+                           shape->borrows, shape->keeps_times);
+}
 
 cove_result covei_stream_shape_read(const uint64_t object_fact[4], uint64_t object_bytes, uint8_t *object, covei_stream_shape *out_shape,
                                     covei_ring *out_ring) {
     covei_stream_shape shape = {
-        .capacity_bytes = object_fact[0],
         .depth = (uint32_t)object_fact[1],
-        .type = (cove_type)(object_fact[1] >> 32 & 0xff),
         .keeps_times = object_fact[1] >> 40 & COVE_STREAM_TIMES,
         .loans = (uint32_t)object_fact[2],
         .borrows = (uint32_t)(object_fact[2] >> 32),
-        .element_bytes = (uint32_t)object_fact[3],
     };
     covei_ring ring;
-    if (object_fact[1] >> 41 || object_fact[3] >> 32 || shape.type < COVE_TYPE_BYTES || shape.type > COVE_TYPE_ANY ||
-        (shape.type == COVE_TYPE_STRUCT ? !shape.element_bytes : shape.element_bytes != cove_type_bytes(shape.type)) ||
-        !covei_ring_plan(&ring, object, shape.capacity_bytes, shape.depth, shape.loans, shape.borrows, shape.keeps_times) ||
-        ring.object_bytes > object_bytes)
+    if (object_fact[1] >> 41 || object_fact[3] >> 32 ||
+        !covei_payload_make(&shape.payload, object_fact[0], (cove_type)(object_fact[1] >> 32 & 0xff), (uint32_t)object_fact[3]) ||
+        !plan(&shape, object, &ring) || ring.object_bytes > object_bytes)
         return covei_fail(COVE_ERR_DAMAGED, 0, "read header", "the sizes of the stream contradict each other");
-    bool is_power = shape.element_bytes && !(shape.element_bytes & (shape.element_bytes - 1));
-    shape.odd_bits = shape.type != COVE_TYPE_TEXT && is_power ? shape.element_bytes - 1 : UINT64_MAX;
     *out_shape = shape;
     *out_ring = ring;
     return COVE_OK;
@@ -97,8 +74,7 @@ static const covei_kind stream_kind = {COVE_KIND_STREAM, "stream", release, revi
 /* ---- Opening. */
 
 static cove_result check_options(const cove_stream_options *o) {
-    const char *field = (unsigned)o->type > COVE_TYPE_ANY                                                ? "type"
-                        : (unsigned)o->follow > COVE_FOLLOW_LOSSLESS                                     ? "follow"
+    const char *field = (unsigned)o->follow > COVE_FOLLOW_LOSSLESS                                       ? "follow"
                         : (unsigned)o->start > COVE_START_NEW                                            ? "start"
                         : o->flags & ~(COVE_STREAM_TIMES | COVE_STREAM_ONLY_WRITER | COVE_STREAM_WRITER) ? "flags"
                         : o->depth > COVE_STREAM_DEPTH_MAX                                               ? "depth"
@@ -108,36 +84,15 @@ static cove_result check_options(const cove_stream_options *o) {
     if (field)
         return covei_fail(COVE_ERR_OPTION, 0, "check options", "the option '%s' has a value that Cove %s does not know", field,
                           COVE_VERSION);
-    if (o->element_bytes && o->type != COVE_TYPE_STRUCT && o->element_bytes != cove_type_bytes(o->type))
-        return covei_fail(COVE_ERR_OPTION, 0, "check options", "an element of type %s has %u bytes, not %u", cove_type_label(o->type),
-                          cove_type_bytes(o->type), o->element_bytes);
-    if (o->type == COVE_TYPE_STRUCT && !o->element_bytes)
-        return covei_fail(COVE_ERR_OPTION, 0, "check options", "a stream of structs needs element_bytes: sizeof(struct)");
     if (o->access == COVE_READ_ONLY && (o->follow == COVE_FOLLOW_LOSSLESS || o->flags & (COVE_STREAM_ONLY_WRITER | COVE_STREAM_WRITER)))
         return covei_fail(COVE_ERR_OPTION, 0, "check options", "a read-only handle can neither write nor be waited for (lossless)");
-    if (o->capacity_bytes > COVEI_CAPACITY_MAX)
-        return covei_fail(COVE_ERR_SIZE, 0, "check options", "a value of %llu bytes is too large: %llu are the most",
-                          (unsigned long long)o->capacity_bytes, (unsigned long long)COVEI_CAPACITY_MAX);
     return COVE_OK;
-}
-
-static uint32_t power_of_two(uint32_t depth) {
-    uint32_t cells = 1;
-    while (cells < depth)
-        cells *= 2;
-    return cells;
-}
-
-static cove_result check_number(const char *what, uint64_t have, uint64_t want, bool at_least) {
-    if (!want || have == want || (at_least && have > want))
-        return COVE_OK;
-    return covei_fail(COVE_ERR_SIZE, 0, "open", "its %s is %llu, and %s%llu was asked for", what, (unsigned long long)have,
-                      at_least ? "at least " : "", (unsigned long long)want);
 }
 
 /* What was asked for, and what a new one would be. */
 typedef struct wish {
-    cove_stream_options asked, made;
+    cove_stream_options asked;
+    covei_stream_shape made;
 } wish;
 
 static cove_result check_fit(const void *context, const covei_facts_shm *facts) {
@@ -148,16 +103,10 @@ static cove_result check_fit(const void *context, const covei_facts_shm *facts) 
     bool at_least = o->size_rule == COVE_AT_LEAST;
     if (result != COVE_OK)
         return result;
-    if (o->type && o->type != shape.type)
-        return covei_fail(COVE_ERR_TYPE, 0, "open", "it carries %s, and %s was asked for", cove_type_label(shape.type),
-                          cove_type_label(o->type));
-    if (o->type == COVE_TYPE_STRUCT && o->element_bytes != shape.element_bytes)
-        return covei_fail(COVE_ERR_TYPE, 0, "open", "its structs have %u bytes, and %u were asked for", shape.element_bytes,
-                          o->element_bytes);
-    if ((result = check_number("capacity", shape.capacity_bytes, o->capacity_bytes, at_least)) != COVE_OK ||
-        (result = check_number("depth", shape.depth, o->depth ? power_of_two(o->depth) : 0, at_least)) != COVE_OK ||
-        (result = check_number("number of loans", shape.loans, o->loans, true)) != COVE_OK ||
-        (result = check_number("number of borrows", shape.borrows, o->borrows, true)) != COVE_OK)
+    if ((result = covei_payload_fits(&shape.payload, o->capacity_bytes, o->type, o->element_bytes, at_least)) != COVE_OK ||
+        (result = covei_number_fits("depth", shape.depth, o->depth ? covei_ring_cells_for(o->depth) : 0, at_least)) != COVE_OK ||
+        (result = covei_number_fits("number of loans", shape.loans, o->loans, true)) != COVE_OK ||
+        (result = covei_number_fits("number of borrows", shape.borrows, o->borrows, true)) != COVE_OK)
         return result;
     if (o->flags & COVE_STREAM_TIMES && !shape.keeps_times)
         return covei_fail(COVE_ERR_OPTION, 0, "open", "it keeps no times, and COVE_STREAM_TIMES was asked for");
@@ -165,14 +114,13 @@ static cove_result check_fit(const void *context, const covei_facts_shm *facts) 
 }
 
 static void fill(const void *context, uint8_t *object) {
-    const cove_stream_options *o = &((const wish *)context)->made;
     covei_ring ring;
     uint64_t first = 1;
 #ifdef COVEI_LAB
     if (covei_load_relaxed(&covei_lab_first_number))
         first = covei_load_relaxed(&covei_lab_first_number);
 #endif
-    if (covei_ring_plan(&ring, object, o->capacity_bytes, o->depth, o->loans, o->borrows, o->flags & COVE_STREAM_TIMES))
+    if (plan(&((const wish *)context)->made, object, &ring))
         covei_ring_fill(&ring, first);
 }
 
@@ -218,19 +166,19 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         return covei_fail(COVE_ERR_ARGUMENT, 0, "open", "there is no place for the handle");
     if ((result = check_options(&w.asked)) != COVE_OK)
         return result;
-    w.made = w.asked;
     const cove_stream_options *o = &w.asked;
-    cove_stream_options *made = &w.made;
-    made->type = o->type ? o->type : COVE_TYPE_BYTES;
-    made->element_bytes = o->type == COVE_TYPE_STRUCT ? o->element_bytes : cove_type_bytes(made->type);
-    made->capacity_bytes = o->capacity_bytes ? o->capacity_bytes : o->type == COVE_TYPE_STRUCT ? o->element_bytes : CAPACITY_DEFAULT;
-    made->depth = power_of_two(o->depth ? o->depth : DEPTH_DEFAULT);
-    made->loans = o->loans ? o->loans : SPARE_DEFAULT;
-    made->borrows = o->borrows ? o->borrows : SPARE_DEFAULT;
-    uint32_t times = o->flags & COVE_STREAM_TIMES;
-    if (!covei_ring_plan(&ring, NULL, made->capacity_bytes, made->depth, made->loans, made->borrows, times))
+    covei_stream_shape *made = &w.made;
+    *made = (covei_stream_shape){
+        .depth = covei_ring_cells_for(o->depth ? o->depth : DEPTH_DEFAULT),
+        .loans = o->loans ? o->loans : SPARE_DEFAULT,
+        .borrows = o->borrows ? o->borrows : SPARE_DEFAULT,
+        .keeps_times = o->flags & COVE_STREAM_TIMES,
+    };
+    if ((result = covei_payload_choose(o->capacity_bytes, o->type, o->element_bytes, &made->payload)) != COVE_OK)
+        return result;
+    if (!plan(made, NULL, &ring))
         return covei_fail(COVE_ERR_SIZE, 0, "check options", "no file can hold a stream of %u values of %llu bytes", made->depth,
-                          (unsigned long long)made->capacity_bytes);
+                          (unsigned long long)made->payload.capacity_bytes);
     cove_stream *stream = calloc(1, sizeof *stream);
     if (!stream)
         return covei_fail(COVE_ERR_MEMORY, 0, "open", "no memory for the handle");
@@ -238,8 +186,9 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         COVEI_REQUEST_COMMON(o, name),
         .kind = &stream_kind,
         .object_bytes = ring.object_bytes,
-        .object_fact = {made->capacity_bytes, (uint64_t)made->depth | (uint64_t)made->type << 32 | (uint64_t)times << 40,
-                        (uint64_t)made->loans | (uint64_t)made->borrows << 32, made->element_bytes},
+        .object_fact = {made->payload.capacity_bytes,
+                        (uint64_t)made->depth | (uint64_t)made->payload.type << 32 | (uint64_t)made->keeps_times << 40,
+                        (uint64_t)made->loans | (uint64_t)made->borrows << 32, made->payload.element_bytes},
         .event = {offsetof(covei_ring_shm, change) + 1, offsetof(covei_ring_shm, room) + 1, offsetof(covei_ring_shm, members) + 1},
         .fill = fill,
         .fits = check_fit,
@@ -267,7 +216,7 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);
     if (!covei_reading_start(stream, o->start)) {
-        covei_stream_told(stream, COVE_ERR_UNSUPPORTED, "open", "%s", covei_cannot_join);
+        covei_member_told(&stream->member, COVE_ERR_UNSUPPORTED, "open", "%s", covei_cannot_join);
         return give_up(stream, COVE_ERR_UNSUPPORTED);
     }
     if (o->opened)
@@ -290,27 +239,6 @@ void cove_stream_close(cove_stream *stream) {
     free(stream);
 }
 
-/* ---- What every call begins with. */
-
-cove_result covei_stream_enter_slowly(cove_stream *stream, bool writes, const char *step) {
-    if (covei_unlikely(!stream))
-        return covei_fail(COVE_ERR_ARGUMENT, 0, step, "the stream is null");
-    cove_result result = covei_member_enter(&stream->member);
-    if (covei_unlikely(result == COVE_OK && writes && stream->member.is_read_only))
-        return covei_stream_told(stream, COVE_ERR_ACCESS, step, "the handle is read-only; open it with COVE_READ_WRITE, or use read");
-    return result;
-}
-
-cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...) {
-    char sentence[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(sentence, sizeof sentence, format, arguments);
-    va_end(arguments);
-    covei_error_about(stream->member.domain->path, stream->member.name);
-    return covei_fail(result, 0, step, "%s", sentence);
-}
-
 /* ---- Who writes. */
 
 /* Under the mutex. The role is a lock of the kernel's: shared by writers, exclusive for an only one. The only writer says that it does
@@ -319,9 +247,10 @@ static cove_result become_writer(cove_stream *stream, const char *step) {
     covei_member *member = &stream->member;
     if (covei_load_acquire(&stream->role)) /* PAIR role: another thread has done it */
         return COVE_OK;
-    cove_result result = covei_member_take_role(member, stream->wants_only ? COVEI_LOCK_EXCLUSIVE : COVEI_LOCK_SHARED, &stream->role_token);
+    cove_result result = covei_member_take_role(member, COVEI_BYTE_ROLE_WRITER,
+                                                stream->wants_only ? COVEI_LOCK_EXCLUSIVE : COVEI_LOCK_SHARED, &stream->role_token);
     if (result == COVE_ERR_BUSY)
-        return covei_stream_told(stream, COVE_ERR_IN_USE, step,
+        return covei_member_told(&stream->member, COVE_ERR_IN_USE, step,
                                  stream->wants_only ? "it has a writer already, so nobody can be the only one (see who: cove stat %s)"
                                                     : "another member is its only writer (see who: cove stat %s)",
                                  member->name);
@@ -352,26 +281,13 @@ cove_result covei_stream_become_writer(cove_stream *stream, const char *step) {
     return result;
 }
 
-static uint32_t count_writers(cove_stream *stream) {
-    covei_member *member = &stream->member;
-    uint32_t count = 0;
-    for (uint32_t slot = 0; slot < member->slot_count; slot++) {
-        bool is_alive;
-        if (!(slot % 64) && !covei_load_seqcst(&member->header->occupied[slot / 64]))
-            slot += 63;
-        else if (covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]) & COVEI_MARK_WRITES) /* PAIR event: of `members` */
-            count += covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && is_alive;
-    }
-    return count;
-}
-
 cove_result cove_stream_writers(cove_stream *stream, uint32_t *out_count) {
     cove_result result = covei_stream_enter(stream, false, "writers");
     if (result != COVE_OK)
         return result;
     if (!out_count)
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "writers", "there is no place for the answer");
-    *out_count = count_writers(stream);
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "writers", "there is no place for the answer");
+    *out_count = covei_ring_count(&stream->member, COVEI_MARK_WRITES);
     return COVE_OK;
 }
 
@@ -384,7 +300,7 @@ cove_result cove_stream_wait_writers(cove_stream *stream, uint32_t count, cove_t
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
     for (;;) {
         uint32_t armed = member->is_read_only ? covei_load_seqcst(event) : covei_event_arm(event);
-        uint32_t now = count_writers(stream);
+        uint32_t now = covei_ring_count(&stream->member, COVEI_MARK_WRITES);
         if (now != count) {
             if (out_count)
                 *out_count = now;
@@ -404,7 +320,7 @@ cove_result cove_stream_fd(cove_stream *stream, int *out_fd) {
     if (result != COVE_OK)
         return result;
     if (!out_fd)
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "fd", "there is no place for the descriptor");
     return covei_watch_fd(&stream->watch, out_fd);
 }
 
@@ -449,16 +365,16 @@ cove_result cove_stream_get_info(cove_stream *stream, cove_stream_info *out_info
     if (result != COVE_OK)
         return result;
     if (!out_info)
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "info", "there is no place for the answer");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "info", "there is no place for the answer");
     const covei_stream_shape *shape = &stream->shape;
     const covei_ring *ring = &stream->ring;
     covei_local_enter(&stream->reading.lock);
     uint64_t next = stream->reading.next;
     covei_local_leave(&stream->reading.lock);
     *out_info = (cove_stream_info){
-        .type = shape->type,
-        .element_bytes = shape->element_bytes,
-        .capacity_bytes = shape->capacity_bytes,
+        .type = shape->payload.type,
+        .element_bytes = shape->payload.element_bytes,
+        .capacity_bytes = shape->payload.capacity_bytes,
         .depth = shape->depth,
         .loans = shape->loans,
         .borrows = shape->borrows,

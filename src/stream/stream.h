@@ -52,18 +52,11 @@ struct cove_stream {
 };
 
 /* Attached, and allowed to write where `writes`; told. */
-cove_result covei_stream_enter_slowly(cove_stream *stream, bool writes, const char *step);
 static inline cove_result covei_stream_enter(cove_stream *stream, bool writes, const char *step) {
-    if (covei_likely(stream && covei_process_is(covei_load_acquire(&stream->member.epoch)) && /* PAIR revived */
-                     !(writes && stream->member.is_read_only)))
-        return COVE_OK;
-    return covei_stream_enter_slowly(stream, writes, step);
+    if (covei_unlikely(!stream))
+        return covei_fail(COVE_ERR_ARGUMENT, 0, step, "the stream is null");
+    return covei_member_enter_for(&stream->member, writes, step);
 }
-static inline cove_result covei_stream_failed(cove_stream *stream, cove_result result, const char *step, const char *sentence) {
-    return covei_fail_quick(result, step, &stream->member.about, sentence);
-}
-cove_result covei_stream_told(cove_stream *stream, cove_result result, const char *step, const char *format, ...)
-    __attribute__((format(printf, 4, 5), cold));
 
 extern const char covei_cannot_join[];
 
@@ -93,30 +86,6 @@ static inline void covei_reading_move(cove_stream *stream, uint64_t number) {
 static inline void covei_reading_settle(cove_stream *stream) {
     if (covei_unlikely(stream->reading.told != stream->reading.next))
         covei_reading_tell(stream);
-}
-
-/* value->held[0] and loan->held[0]: a mark, a buffer, and for a value its ticket. held[1] is the epoch of the process. */
-#define COVEI_HELD_VALUE (UINT64_C(0xb0) << 56)
-#define COVEI_HELD_LOAN (UINT64_C(0x10a) << 52)
-static inline uint64_t covei_held(uint64_t mark, uint32_t buffer, uint32_t ticket) {
-    return mark | (uint64_t)ticket << 20 | buffer;
-}
-static inline uint32_t covei_held_buffer(uint64_t held) {
-    return (uint32_t)held & 0xfffff;
-}
-static inline uint32_t covei_held_ticket(uint64_t held) {
-    return (uint32_t)(held >> 20) & 0xffff;
-}
-
-/* How many elements a length is; 1 where nobody knows. False: it is no whole number of them. */
-static inline bool covei_value_count(const covei_stream_shape *shape, cove_type type, uint64_t length, uint64_t *out_count) {
-    uint64_t each = type == COVE_TYPE_STRUCT ? shape->element_bytes : cove_type_bytes(type);
-    if (covei_likely(each <= 1)) {
-        *out_count = each ? length : 1;
-        return true;
-    }
-    *out_count = length / each;
-    return length % each == 0;
 }
 
 #endif

@@ -14,12 +14,9 @@
 
 /* What is known of a stream from its facts, checked. */
 typedef struct covei_stream_shape {
-    uint64_t capacity_bytes;
+    covei_payload payload;
     uint32_t depth, loans, borrows;
-    uint32_t element_bytes;
-    cove_type type;
     bool keeps_times;
-    uint64_t odd_bits; /* a size that has none of them is a value of its type, and nothing else is to be checked */
 } covei_stream_shape;
 
 /* COVE_OK · COVE_ERR_DAMAGED told. `object` may be null: only sizes. */

@@ -1,7 +1,6 @@
 /* Writing: buffers, and the one step that publishes. The step numbers are those of docs/protocols/ring.md. */
 #include "base/copy.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "stream/stream.h"
 
 #include <string.h>
@@ -257,11 +256,11 @@ static cove_result publish(cove_stream *stream, uint32_t b, const char *step, co
             return COVE_OK;
         }
         if (result == COVE_ERR_DAMAGED)
-            return covei_stream_failed(stream, result, step, "the order of its values contradicts itself");
+            return covei_member_failed(&stream->member, result, step, "the order of its values contradicts itself");
         if (armed) {
             result = covei_sleep(&sleeper, room, armed);
             if (result == COVE_ERR_TIMEOUT)
-                return covei_stream_failed(stream, COVE_ERR_FULL, step,
+                return covei_member_failed(&stream->member, COVE_ERR_FULL, step,
                                            "a lossless reader has not come far enough until the deadline (see who: cove stat)");
             if (result != COVE_OK)
                 return covei_wait_failed(&stream->member, result, step, "");
@@ -296,7 +295,7 @@ static cove_result get_buffer(cove_stream *stream, const char *step, cove_time_n
         if (armed) {
             result = covei_sleep(&sleeper, &stream->ring.shared->room, armed);
             if (result == COVE_ERR_TIMEOUT)
-                return covei_stream_failed(stream, COVE_ERR_FULL, step,
+                return covei_member_failed(&stream->member, COVE_ERR_FULL, step,
                                            "all buffers were on loan until the deadline; create the stream with more loans");
             if (result != COVE_OK)
                 return covei_wait_failed(&stream->member, result, step, "");
@@ -308,34 +307,6 @@ static cove_result get_buffer(cove_stream *stream, const char *step, cove_time_n
 }
 
 /* ---- What may be written. */
-
-static cove_result check_type(cove_stream *stream, cove_type type, const char *step) {
-    const covei_stream_shape *shape = &stream->shape;
-    if (covei_likely(type == shape->type && type != COVE_TYPE_ANY))
-        return COVE_OK;
-    if (shape->type == COVE_TYPE_ANY && type > COVE_TYPE_UNSPECIFIED && type < COVE_TYPE_ANY)
-        return COVE_OK;
-    return covei_stream_told(stream, COVE_ERR_TYPE, step, "it carries %s, and the value is of type %s", cove_type_label(shape->type),
-                             cove_type_label(type));
-}
-
-static cove_result check_size(cove_stream *stream, cove_type type, uint64_t size_bytes, const char *step) {
-    uint64_t count;
-    if (covei_unlikely(size_bytes > stream->shape.capacity_bytes))
-        return covei_stream_told(stream, COVE_ERR_SIZE, step, "%llu bytes do not fit into the %llu bytes of a value",
-                                 (unsigned long long)size_bytes, (unsigned long long)stream->shape.capacity_bytes);
-    if (covei_unlikely(!covei_value_count(&stream->shape, type, size_bytes, &count)))
-        return covei_stream_told(stream, COVE_ERR_SIZE, step, "%llu bytes are no whole number of elements of %u bytes (%s)",
-                                 (unsigned long long)size_bytes,
-                                 type == COVE_TYPE_STRUCT ? stream->shape.element_bytes : cove_type_bytes(type), cove_type_label(type));
-    return COVE_OK;
-}
-
-static cove_result check_text(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, const char *step) {
-    if (covei_likely(type != COVE_TYPE_TEXT || covei_text_is_valid(data, (size_t)size_bytes)))
-        return COVE_OK;
-    return covei_stream_failed(stream, COVE_ERR_TEXT, step, "the text is not valid UTF-8");
-}
 
 /* All that goes with a value, before it is published: who finds it unconfirmed reads it too. */
 static inline void describe(cove_stream *stream, uint32_t b, cove_type type, uint64_t length_bytes, uint64_t tag) {
@@ -354,10 +325,9 @@ static cove_result write_slowly(cove_stream *stream, cove_type type, const void 
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!data && size_bytes))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "write", "the data is null");
-    if (covei_unlikely((result = check_type(stream, type, "write")) != COVE_OK ||
-                       (result = check_size(stream, type, size_bytes, "write")) != COVE_OK ||
-                       (result = check_text(stream, type, data, size_bytes, "write")) != COVE_OK ||
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "write", "the data is null");
+    if (covei_unlikely((result = covei_payload_check(&stream->member, &stream->shape.payload, type, data, size_bytes, "write")) !=
+                           COVE_OK ||
                        (result = get_buffer(stream, "write", deadline_ns, &b)) != COVE_OK))
         return result;
     covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);
@@ -375,8 +345,8 @@ static cove_result write_slowly(cove_stream *stream, cove_type type, const void 
 static inline cove_result write_value(cove_stream *stream, cove_type type, const void *data, uint64_t size_bytes, uint64_t tag,
                                       cove_time_ns deadline_ns) {
     covei_writing *w = &stream->writing;
-    if (covei_likely(size_bytes <= SMALL_BYTES && size_bytes <= stream->shape.capacity_bytes && type == stream->shape.type &&
-                     !(size_bytes & stream->shape.odd_bits) && (data || !size_bytes) &&
+    if (covei_likely(size_bytes <= SMALL_BYTES && size_bytes <= stream->shape.payload.capacity_bytes &&
+                     type == stream->shape.payload.type && !(size_bytes & stream->shape.payload.odd_bits) && (data || !size_bytes) &&
                      covei_load_acquire(&stream->role))) { /* PAIR role */
         cove_result result = COVE_ERR_FULL;
         covei_local_enter(&w->lock);
@@ -400,7 +370,7 @@ cove_result cove_stream_write(cove_stream *stream, const void *data, uint64_t si
     cove_result result = covei_stream_enter(stream, true, "write");
     if (covei_unlikely(result != COVE_OK))
         return result;
-    cove_type type = stream->shape.type == COVE_TYPE_ANY ? COVE_TYPE_BYTES : stream->shape.type;
+    cove_type type = covei_payload_type(&stream->shape.payload);
     return write_value(stream, type, data, size_bytes, tag, deadline_ns);
 }
 
@@ -415,16 +385,15 @@ cove_result cove_stream_loan(cove_stream *stream, uint64_t size_bytes, cove_loan
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!out_loan))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, "loan", "there is no place for the loan");
-    if (covei_unlikely(size_bytes > stream->shape.capacity_bytes))
-        return check_size(stream, COVE_TYPE_BYTES, size_bytes, "loan");
-    if ((result = get_buffer(stream, "loan", deadline_ns, &b)) != COVE_OK)
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "loan", "there is no place for the loan");
+    if ((result = covei_payload_check_size(&stream->member, &stream->shape.payload, size_bytes, "loan")) != COVE_OK ||
+        (result = get_buffer(stream, "loan", deadline_ns, &b)) != COVE_OK)
         return result;
     *out_loan = (cove_loan){
         .data = covei_ring_payload(&stream->ring, b),
-        .capacity_bytes = stream->shape.capacity_bytes,
+        .capacity_bytes = stream->shape.payload.capacity_bytes,
         .length_bytes = size_bytes,
-        .type = stream->shape.type == COVE_TYPE_ANY ? COVE_TYPE_BYTES : stream->shape.type,
+        .type = covei_payload_type(&stream->shape.payload),
         .held = {covei_held(COVEI_HELD_LOAN, b, 0), covei_process_epoch()},
     };
     return COVE_OK;
@@ -436,18 +405,19 @@ static cove_result check_loan(cove_stream *stream, const cove_loan *loan, const 
     if (covei_unlikely(result != COVE_OK))
         return result;
     if (covei_unlikely(!loan))
-        return covei_stream_failed(stream, COVE_ERR_ARGUMENT, step, "the loan is null");
+        return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, step, "the loan is null");
     uint32_t b = covei_held_buffer(loan->held[0]);
     if (covei_unlikely((loan->held[0] & ~UINT64_C(0xfffff)) != COVEI_HELD_LOAN || b >= stream->ring.buffer_count))
-        return covei_stream_failed(stream, COVE_ERR_VIEW, step, "this is no loan: never taken, or published or discarded already");
+        return covei_member_failed(&stream->member, COVE_ERR_VIEW, step, "this is no loan: never taken, or published or discarded already");
     if (covei_unlikely(loan->held[1] != covei_process_epoch()))
-        return covei_stream_failed(stream, COVE_ERR_FORKED, step, "the loan was taken by the parent process, and is the parent's to end");
+        return covei_member_failed(&stream->member, COVE_ERR_FORKED, step,
+                                   "the loan was taken by the parent process, and is the parent's to end");
     covei_local_enter(&stream->writing.lock);
     bool is_hand = b == stream->writing.hand;
     covei_local_leave(&stream->writing.lock);
     if (covei_unlikely(loan->data != covei_ring_payload(&stream->ring, b) || is_hand ||
                        covei_load_relaxed(&stream->ring.own[b]) != stream->writing.held))
-        return covei_stream_failed(stream, COVE_ERR_VIEW, step,
+        return covei_member_failed(&stream->member, COVE_ERR_VIEW, step,
                                    "this loan is another handle's, or a copy of it was published or discarded");
     *out_b = b;
     return COVE_OK;
@@ -456,10 +426,9 @@ static cove_result check_loan(cove_stream *stream, const cove_loan *loan, const 
 cove_result cove_stream_publish(cove_stream *stream, cove_loan *loan, cove_time_ns deadline_ns) {
     uint32_t b;
     cove_result result = check_loan(stream, loan, "publish", &b);
-    if (covei_unlikely(result != COVE_OK || (result = check_type(stream, loan->type, "publish")) != COVE_OK ||
-                       (result = check_size(stream, loan->type, loan->length_bytes, "publish")) != COVE_OK ||
-                       (result = check_text(stream, loan->type, covei_ring_payload(&stream->ring, b), loan->length_bytes, "publish")) !=
-                           COVE_OK))
+    if (covei_unlikely(result != COVE_OK ||
+                       (result = covei_payload_check(&stream->member, &stream->shape.payload, loan->type,
+                                                     covei_ring_payload(&stream->ring, b), loan->length_bytes, "publish")) != COVE_OK))
         return result;
     describe(stream, b, loan->type, loan->length_bytes, loan->tag);
     result = publish(stream, b, "publish", deadline_ns);

@@ -6,24 +6,22 @@
 /* Buffers of this size on begin at a page of their own in the file, and their payload at a cache line. */
 #define LARGE_BYTES 1024
 
-bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t loans, uint32_t borrows,
+bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t buffers, uint32_t tickets,
                      bool keeps_times) {
-    if (capacity_bytes > COVEI_CAPACITY_MAX || cells < 1 || cells & (cells - 1) || cells > (1u << 16) || loans < 1 || loans > (1u << 15) ||
-        borrows < 1 || borrows > (1u << 15))
+    if (capacity_bytes > COVEI_CAPACITY_MAX || cells < 1 || cells & (cells - 1) || cells > COVEI_CELLS_MAX || buffers >= COVEI_NO_BUFFER ||
+        tickets >= COVEI_NO_BUFFER)
         return false;
     covei_ring ring = {
         .capacity_bytes = capacity_bytes,
         .cells = cells,
         .mask = cells - 1,
-        .buffer_count = cells + loans + borrows,
-        .tickets = borrows,
+        .buffer_count = buffers,
+        .tickets = tickets,
         .payload_offset = capacity_bytes >= LARGE_BYTES ? 64
                           : keeps_times                 ? 32
                                                         : 24,
         .keeps_times = keeps_times,
     };
-    if (ring.buffer_count >= COVEI_NO_BUFFER)
-        return false;
     uint64_t own_at, buffer_at, pool;
     if (!covei_align_up_u64(sizeof(covei_ring_shm) + 8 * (uint64_t)ring.tickets, 128, &ring.cell_at) ||
         !covei_align_up_u64(ring.cell_at + 8 * (uint64_t)ring.cells, 128, &own_at) ||
@@ -47,6 +45,13 @@ void covei_ring_fill(const covei_ring *ring, uint64_t first) {
     covei_store_relaxed(&ring->shared->first, first);
     for (uint64_t number = first; number - first < ring->cells; number++)
         covei_store_relaxed(covei_ring_cell(ring, number), covei_cell_word(number - ring->cells, COVEI_NO_BUFFER));
+}
+
+uint32_t covei_ring_cells_for(uint32_t count) {
+    uint32_t cells = 1;
+    while (cells < count)
+        cells *= 2;
+    return cells;
 }
 
 /* ---- The newest. */
@@ -107,6 +112,18 @@ bool covei_ring_is_pinned(covei_member *member, const covei_ring *ring, uint32_t
             return true;
     }
     return false;
+}
+
+uint32_t covei_ring_count(covei_member *member, uint32_t mark) {
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < member->slot_count; slot++) {
+        bool is_alive;
+        if (!(slot % 64) && !covei_load_seqcst(&member->header->occupied[slot / 64]))
+            slot += 63;
+        else if (covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]) & mark) /* PAIR event: of `members` */
+            count += covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && is_alive;
+    }
+    return count;
 }
 
 uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool only_live) {

@@ -44,6 +44,7 @@
 #ifndef COVEI_SYNC_RING_H
 #define COVEI_SYNC_RING_H
 
+#include "sync/payload.h"
 #include "sync/watch.h"
 
 /* LAYOUT: read by other builds. */
@@ -87,8 +88,8 @@ COVEI_AT(covei_buffer_shm, time, 24);
 #define COVEI_MARK_AWAITED 4u
 #define COVEI_MARK_READS 8u /* and the cursor tells how far it has come, for people */
 
-#define COVEI_CAPACITY_MAX (UINT64_C(0xffffffff) - 63)
 #define COVEI_NO_BUFFER 0x1ffffu
+#define COVEI_CELLS_MAX (1u << 16)
 #define COVEI_CELL_PIN (UINT64_C(1) << 17)
 #define COVEI_CELL_NUMBER_BITS 46
 #define COVEI_OWN_NUMBER ((UINT64_C(1) << 36) - 1)
@@ -142,6 +143,19 @@ static inline uint32_t covei_ticket_generation(uint64_t ticket) {
     return (uint32_t)(ticket >> 17);
 }
 
+/* ---- What callers keep of what they hold: in value->held[0] and loan->held[0]: a mark, a buffer, and for a value its ticket. held[1] is the epoch of the process. */
+#define COVEI_HELD_VALUE (UINT64_C(0xb0) << 56)
+#define COVEI_HELD_LOAN (UINT64_C(0x10a) << 52)
+static inline uint64_t covei_held(uint64_t mark, uint32_t buffer, uint32_t ticket) {
+    return mark | (uint64_t)ticket << 20 | buffer;
+}
+static inline uint32_t covei_held_buffer(uint64_t held) {
+    return (uint32_t)held & 0xfffff;
+}
+static inline uint32_t covei_held_ticket(uint64_t held) {
+    return (uint32_t)(held >> 20) & 0xffff;
+}
+
 /* ---- A ring, as one process sees it. Everything in it is checked and private. */
 
 typedef struct covei_ring {
@@ -158,9 +172,12 @@ typedef struct covei_ring {
     bool keeps_times;
 } covei_ring;
 
-/* Works out where everything lies in an object at `object` (null: only the sizes). False where it fits in no file. */
-bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t loans, uint32_t borrows,
+/* Works out where everything lies in an object at `object` (null: only the sizes). `cells` is a power of two. False where it fits in no
+ * file. */
+bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t buffers, uint32_t tickets,
                      bool keeps_times);
+/* The power of two that is not less. */
+uint32_t covei_ring_cells_for(uint32_t count);
 /* Makes a zeroed object an empty ring whose first value will have this number. */
 void covei_ring_fill(const covei_ring *ring, uint64_t first);
 
@@ -186,6 +203,9 @@ void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail);
 bool covei_own_is_alive(covei_member *member, uint64_t own);
 /* Whether a live member has a ticket for the buffer. */
 bool covei_ring_is_pinned(covei_member *member, const covei_ring *ring, uint32_t buffer);
+
+/* How many live members have the mark. */
+uint32_t covei_ring_count(covei_member *member, uint32_t mark);
 
 /* The cursor of the slowest member that writers wait for, or UINT64_MAX. With `only_live` the dead are recovered and left out. */
 uint64_t covei_ring_slowest(covei_member *member, const covei_ring *ring, bool only_live);
