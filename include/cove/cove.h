@@ -5,6 +5,7 @@
 #include <cove/block.h>
 #include <cove/domain.h>
 #include <cove/inspect.h>
+#include <cove/queue.h>
 #include <cove/result.h>
 #include <cove/stream.h>
 #include <cove/value.h>

@@ -14,9 +14,9 @@
 extern "C" {
 #endif
 
-typedef enum cove_kind { COVE_KIND_UNKNOWN = 0, COVE_KIND_BLOCK = 1, COVE_KIND_STREAM = 2 } cove_kind;
+typedef enum cove_kind { COVE_KIND_UNKNOWN = 0, COVE_KIND_BLOCK = 1, COVE_KIND_STREAM = 2, COVE_KIND_QUEUE = 3 } cove_kind;
 
-/** "block", "stream"; "unknown" for a number that is no kind. Never null. */
+/** "block", "stream", "queue"; "unknown" for a number that is no kind. Never null. */
 COVE_API const char *cove_kind_name(cove_kind kind);
 
 /** "while-used", "while-owned", "until-removed"; "unknown" otherwise. Never null. */
@@ -65,6 +65,19 @@ typedef struct cove_object_info {
     uint32_t writer_count;    /**< live members that have written, or said that they will */
     bool has_only_writer;
     bool keeps_times;
+
+    /* A queue's own, besides its capacity, type, depth, loans and times; newest_sequence is the newest message's, and writer_count
+     * counts producers. */
+    uint32_t holds;
+    uint32_t max_deliveries; /**< 0: there is no dead-letter queue */
+    char dead_letter[COVE_NAME_MAX + 1];
+    uint32_t consumer_count;  /**< live members that have taken, or said that they will */
+    uint64_t ready_count;     /**< messages that wait */
+    uint64_t in_flight_count; /**< that consumers have in hand, dead ones included who have not been cleared yet */
+    uint64_t delivered_count, redelivered_count, dropped_count, dead_letter_count;
+    uint64_t oldest_age_ns; /**< of the oldest that waits; 0: none does, or the queue keeps no times */
+    bool drops_oldest;
+    bool has_only_consumer;
 } cove_object_info;
 
 typedef struct cove_attachment_info {
@@ -87,6 +100,10 @@ typedef struct cove_attachment_info {
     uint64_t behind_count;   /**< values published that it has not read; may be told up to 1/32 of the depth too high */
     uint32_t borrowed_count; /**< values it has borrowed */
     bool has_bell;           /**< it has asked for a descriptor */
+
+    /* Of a queue; is_writer: it produces. */
+    bool is_consumer;
+    uint32_t taken_count; /**< messages it has in hand */
 } cove_attachment_info;
 
 typedef struct cove_domain_info {

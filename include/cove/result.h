@@ -40,6 +40,8 @@ typedef enum cove_result {
     COVE_OWNER_DIED = 1, /**< the last writer of a single-copy block was killed inside: check the bytes, then mark them repaired */
     COVE_REMOVED = 2,    /**< the object was removed; what you hold of it goes on working. Told once to each handle */
     COVE_MISSED = 3, /**< you have a value, and others before it were overwritten before you came to them: missed_count tells how many */
+    COVE_REDELIVERED = 4, /**< you have a message that somebody had before, and did not get done: deliveries tells how often */
+    COVE_DROPPED = 5,     /**< pushed, and the oldest message was dropped to make room */
 
     /* What the caller asked for cannot be. */
     COVE_ERR_ARGUMENT = -1, /**< a null pointer, or a value that no call of this function can mean */

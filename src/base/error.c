@@ -3,8 +3,6 @@
 
 #include "base/atomic.h"
 
-#include "base/atomic.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -27,6 +25,8 @@ static const struct {
     {COVE_OWNER_DIED, 0, "COVE_OWNER_DIED", "the last writer was killed inside; check the value and mark it repaired"},
     {COVE_REMOVED, 0, "COVE_REMOVED", "the object was removed"},
     {COVE_MISSED, 0, "COVE_MISSED", "values before this one were overwritten before they were read"},
+    {COVE_REDELIVERED, 0, "COVE_REDELIVERED", "somebody had this message before, and did not get it done"},
+    {COVE_DROPPED, 0, "COVE_DROPPED", "pushed, and the oldest message was dropped to make room"},
     {COVE_ERR_ARGUMENT, EINVAL, "COVE_ERR_ARGUMENT", "a null pointer or a value that means nothing here"},
     {COVE_ERR_NAME, EINVAL, "COVE_ERR_NAME", "not a valid name"},
     {COVE_ERR_OPTION, EINVAL, "COVE_ERR_OPTION", "an option that is unknown or does not fit the object"},

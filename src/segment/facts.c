@@ -10,7 +10,7 @@
 #include <string.h>
 
 const char *cove_kind_name(cove_kind kind) {
-    return kind == COVE_KIND_BLOCK ? "block" : kind == COVE_KIND_STREAM ? "stream" : "unknown";
+    return kind == COVE_KIND_BLOCK ? "block" : kind == COVE_KIND_STREAM ? "stream" : kind == COVE_KIND_QUEUE ? "queue" : "unknown";
 }
 
 const char *cove_lifetime_name(cove_lifetime lifetime) {

@@ -20,7 +20,8 @@
  *           buffer     stride * buffers, at a multiple of 128
  *
  *   cell   bits 18-63 number (its low 46 bits) · 17 PIN · 0-16 buffer (0x1ffff: none)
- *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT: 36-48 generation · 0-35 number; HELD: 0-31 generation
+ *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT: 36-48 generation · 0-35 number; HELD: 0-31 generation;
+ *          TAKEN, BACK: 41-48 deliveries · 0-40 number (src/queue/queue_layout.h)
  *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
  *
  *   buffer  0  number   8   0 while it is being filled
@@ -87,9 +88,11 @@ COVEI_AT(covei_buffer_shm, time, 24);
 #define COVEI_MARK_PINS 2u
 #define COVEI_MARK_AWAITED 4u
 #define COVEI_MARK_READS 8u /* and the cursor tells how far it has come, for people */
+#define COVEI_MARK_TAKES 16u
+#define COVEI_MARK_DROPS 32u /* takes, but only to make room */
 
 #define COVEI_NO_BUFFER 0x1ffffu
-#define COVEI_CELLS_MAX (1u << 16)
+#define COVEI_CELLS_MAX (1u << 17)
 #define COVEI_CELL_PIN (UINT64_C(1) << 17)
 #define COVEI_CELL_NUMBER_BITS 46
 #define COVEI_OWN_NUMBER ((UINT64_C(1) << 36) - 1)
@@ -114,7 +117,9 @@ typedef enum covei_own_state {
     COVEI_OWN_FREE = 0,
     COVEI_OWN_HELD = 1,   /* being filled, or ready to be, by the slot */
     COVEI_OWN_PLACED = 2, /* put into the cell of its number by the slot, or about to be */
-    COVEI_OWN_LEFT = 3    /* as PLACED, by one who has gone */
+    COVEI_OWN_LEFT = 3,   /* as PLACED, by one who has gone */
+    COVEI_OWN_TAKEN = 4,  /* a queue's: the slot has the message in hand */
+    COVEI_OWN_BACK = 5    /* a queue's: given back, to be delivered again */
 } covei_own_state;
 
 static inline uint64_t covei_own_held(uint32_t slot, uint32_t generation) {

@@ -67,7 +67,7 @@ FAULTS = [
 
 
 def caught(directory, name, only, mode="kill"):
-    sources = [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "stream", "inspect")
+    sources = [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "stream", "queue", "inspect")
                for p in sorted((directory / "src" / part).glob("*.c")) if not p.name.endswith("_test.c")]
     kill = [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))]
     build = subprocess.run(["gcc", "-std=c11", "-O2", "-w", "-D_FILE_OFFSET_BITS=64", f"-I{directory}", f"-I{directory}/include", f"-I{directory}/src",

@@ -1,0 +1,314 @@
+/* Taking: who has a message, from the swap of the head on, and what becomes of it when he dies. The step names are those of
+ * docs/protocols/ring.md, QUEUE.
+ *
+ * The head says which message is the next, and who took the last before it. One swap of it takes one message, or a run; from then on the
+ * message is known to be its taker's, however soon he dies. Before the head moves on, what the last one took must say so in own words:
+ * he does that himself, or whoever wants to move the head does it for him. So a stopped consumer is in nobody's way, and a dead
+ * one's messages are found: those that the head names, and those whose own words do. */
+#include "base/error.h"
+#include "queue/queue.h"
+
+#include <string.h>
+
+/* The cell alone shows the message of a producer that died before it could confirm it; but a look at it takes its line from the producers.
+ * So who only tries looks at it when this much time has passed. The clock is read each time by who tries seldom, else every few times. */
+#define LOOK_NS UINT64_C(2000000)
+#define SELDOM_NS UINT64_C(1000000)
+#define POLLS 64
+#define SWEEP_NS UINT64_C(20000000)
+
+/* Each round in which the head has moved is one in which somebody else got a message; this many are no accident. */
+#define ROUNDS_MAX (1u << 20)
+
+void covei_taking_reset(covei_taking *taking, uint64_t next) {
+    memset(taking, 0, sizeof *taking);
+    taking->next = next;
+    taking->predicted = COVEI_NO_BUFFER;
+    taking->tries_seldom = true; /* until it turns out otherwise */
+    covei_local_reset(&taking->lock);
+}
+
+static bool is_time_to_look(covei_taking *t) {
+    if (covei_likely(!t->tries_seldom && ++t->polls % POLLS))
+        return false;
+    cove_time_ns now = covei_clock_ns();
+    t->tries_seldom = now - t->polled_ns >= SELDOM_NS;
+    t->polled_ns = now;
+    if (now - t->looked_ns < LOOK_NS)
+        return false;
+    t->looked_ns = now;
+    return true;
+}
+
+/* ---- Settling. */
+
+/* SETTLE: what the head's last taker took says so in own words: TAKEN by him, or, where he is dead and being cleared, BACK.
+ * Those that do not say so yet are the last before the head (I1); they are found from the last to the first, and settled from the first
+ * to the last, so that I1 holds however far whoever does it comes.
+ * CRASH: killed anywhere: the next who wants to move the head does the rest. */
+static void settle(const covei_ring *ring, uint64_t head, bool is_back) {
+    uint32_t slot = covei_cell_buffer(head), count = 0;
+    uint32_t buffer[COVEI_RUN_MAX];
+    uint64_t next = head >> 18;
+    if (slot == COVEI_NOBODY)
+        return;
+    for (; count < COVEI_RUN_MAX; count++) {
+        uint64_t number = next - 1 - count, cell = covei_load_seqcst(covei_ring_cell(ring, number));
+        uint32_t b = covei_cell_buffer(cell);
+        if (covei_cell_ahead(cell, number) || b >= ring->buffer_count || !covei_own_is_placed(covei_load_seqcst(&ring->own[b]), number))
+            break; /* and where the cell has moved on, so has the head, and all of it is settled */
+        buffer[count] = b;
+    }
+    while (count--) {
+        uint64_t number = next - 1 - count;
+        uint64_t own = covei_load_seqcst(&ring->own[buffer[count]]);
+        uint64_t settled = is_back ? covei_back_word(1, number) : covei_taken_word(slot, 1, number);
+        while (covei_own_is_placed(own, number) && !covei_cas_seqcst(&ring->own[buffer[count]], &own, settled))
+            ; /* its producer has just been cleared away: PLACED has become LEFT */
+    }
+}
+
+/* ---- What was given back. */
+
+/* BACK: first the own word, then this. Who clears the flag has looked at all words since it read the count. PAIR back */
+void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared) {
+    covei_ring_shm *ring = (covei_ring_shm *)(void *)(shared + 1);
+    uint64_t seen = covei_load_seqcst(&shared->back);
+    while (!covei_cas_seqcst(&shared->back, &seen, ((seen >> 1) + 1) << 1 | 1))
+        ;
+    covei_tell(member, &ring->change);
+}
+
+/* The one that was pushed first of those that were given back. False: there is none. */
+static bool find_back(const cove_queue *queue, uint64_t next, covei_seen *out) {
+    const covei_ring *ring = &queue->ring;
+    bool found = false;
+    if (covei_likely(!(covei_load_seqcst(&queue->shared->back) & 1))) /* PAIR back */
+        return false;
+    for (uint32_t b = 0; b < ring->buffer_count; b++) {
+        uint64_t own = covei_load_seqcst(&ring->own[b]);
+        if (covei_own_state_of(own) != COVEI_OWN_BACK)
+            continue;
+        uint64_t number = covei_taken_number(own, next);
+        if (found && (int64_t)(number - out->number) >= 0)
+            continue;
+        *out = (covei_seen){.number = number, .own = own, .buffer = b, .deliveries = covei_own_deliveries(own)};
+        found = true;
+    }
+    return found;
+}
+
+static uint32_t length_of(const covei_ring *ring, uint32_t b) {
+    return covei_load_relaxed(&covei_ring_buffer(ring, b)->length);
+}
+
+/* REDELIVER. COVE_OK · COVE_ERR_EMPTY none is there · COVE_ERR_SIZE. */
+static cove_result take_back(cove_queue *queue, const covei_wanted *wanted, covei_run *out) {
+    covei_ring *ring = &queue->ring;
+    covei_seen s;
+    for (;;) {
+        uint64_t told = covei_load_seqcst(&queue->shared->back);
+        if (covei_likely(!(told & 1)))
+            return COVE_ERR_EMPTY;
+        uint64_t next = covei_head_number(covei_load_seqcst(&queue->shared->head), queue->taking.next);
+        if (!find_back(queue, next, &s)) {
+            if (covei_cas_seqcst(&queue->shared->back, &told, told & ~UINT64_C(1))) /* none since `told` was read. PAIR back */
+                return COVE_ERR_EMPTY;
+            continue;
+        }
+        uint32_t length = length_of(ring, s.buffer), deliveries = s.deliveries < 255 ? s.deliveries + 1 : 255;
+        if (length > wanted->size_bytes && length <= ring->capacity_bytes) {
+            out->length[0] = length;
+            if (covei_load_seqcst(&ring->own[s.buffer]) == s.own)
+                return COVE_ERR_SIZE;
+            continue;
+        }
+        if (covei_cas_seqcst(&ring->own[s.buffer], &s.own,
+                             covei_taken_word(covei_load_relaxed(&queue->member.slot), deliveries, s.number))) {
+            covei_add_relaxed(&queue->shared->redelivered, 1);
+            *out = (covei_run){.number = s.number, .count = 1, .deliveries = deliveries, .is_back = true};
+            out->buffer[0] = s.buffer;
+            out->length[0] = length;
+            return COVE_OK;
+        }
+    }
+}
+
+/* ---- The next in the order. */
+
+/* The buffer of message `number`, if it was published. 1: there; 0: not yet; -1: the head has passed it. */
+static inline int find_at(cove_queue *queue, uint64_t number, uint32_t predicted, bool thorough, uint32_t *out_b) {
+    covei_ring *ring = &queue->ring;
+    if (covei_likely(predicted < ring->buffer_count)) {
+        if (covei_likely(covei_load_acquire(&covei_ring_buffer(ring, predicted)->number) == number)) { /* PAIR confirmed */
+            *out_b = predicted;
+            return 1;
+        }
+        if (!thorough && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0)
+            return 0;
+    }
+    uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, number)); /* PAIR published */
+    int64_t ahead = covei_cell_ahead(cell, number);
+    *out_b = covei_cell_buffer(cell);
+    return ahead < 0 || *out_b >= ring->buffer_count ? 0 : ahead == 0 ? 1 : -1; /* a buffer that cannot be is damage: no message */
+}
+
+/* TAKE 3: the messages are ours. False: another was quicker, or it is a moment in which the order cannot be told. */
+static inline bool move_head(cove_queue *queue, uint64_t head, uint64_t next) {
+    uint64_t moved = covei_cell_word(next, covei_load_relaxed(&queue->member.slot));
+    if (covei_load_relaxed(&queue->consumer.role) == 3) {
+        covei_store_release(&queue->shared->head, moved); /* nobody else moves it. PAIR head */
+        return true;
+    }
+    return covei_cas_seqcst(&queue->shared->head, &head, moved); /* PAIR head */
+}
+
+/* TAKE. CRASH: killed before the head moves: nothing happened. After it: the head names us, and whoever clears our slot gives the
+ * messages back. */
+cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_wanted *wanted, covei_run *out) {
+    covei_taking *t = &queue->taking;
+    covei_ring *ring = &queue->ring;
+    uint32_t me = covei_load_relaxed(&queue->member.slot);
+    for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+        if (covei_unlikely(covei_load_relaxed(&queue->shared->back) & 1)) {
+            cove_result result = take_back(queue, wanted, out);
+            if (result != COVE_ERR_EMPTY)
+                return result;
+        }
+        uint64_t head = covei_load_acquire(&queue->shared->head); /* PAIR head */
+        uint64_t first = covei_head_number(head, t->next);
+        uint32_t b, count = 0, predicted = first == t->next ? t->predicted : COVEI_NO_BUFFER;
+        t->next = first;
+        t->predicted = predicted;
+        int there = find_at(queue, first, predicted, thorough, &b);
+        if (covei_unlikely(there <= 0)) {
+            if (covei_load_seqcst(&queue->shared->head) != head)
+                continue;
+            if (there < 0)
+                return COVE_ERR_DAMAGED; /* the order says that the head has passed it, and the head says that it has not */
+            if (thorough || !is_time_to_look(t))
+                return COVE_ERR_EMPTY;
+            covei_queue_sweep(queue);
+            thorough = true;
+            continue;
+        }
+        uint64_t room = wanted->size_bytes;
+        do {
+            uint32_t length = length_of(ring, b);
+            bool is_true = length <= ring->capacity_bytes; /* else it is taken alone, and told */
+            if (is_true ? length > room : count > 0)
+                break;
+            out->buffer[count] = b;
+            out->length[count++] = length;
+            uint64_t used = ((uint64_t)length + wanted->pad - 1) & ~((uint64_t)wanted->pad - 1);
+            room = is_true && used < room ? room - used : 0;
+            predicted = covei_load_relaxed(&covei_ring_buffer(ring, b)->link) & COVEI_NO_BUFFER;
+        } while (count < wanted->most && room && find_at(queue, first + count, predicted, false, &b) > 0);
+        if (covei_unlikely(!count)) {
+            out->length[0] = length_of(ring, b);
+            if (covei_load_seqcst(&queue->shared->head) == head && out->length[0] > wanted->size_bytes)
+                return COVE_ERR_SIZE;
+            continue;
+        }
+        if (covei_unlikely(covei_cell_buffer(head) != me))
+            settle(ring, head, false);
+        if (covei_likely(move_head(queue, head, first + count))) {
+            out->number = first;
+            out->count = count;
+            out->deliveries = 1;
+            out->is_back = false;
+            t->next = first + count;
+            t->predicted = predicted;
+            return COVE_OK;
+        }
+    }
+    return COVE_ERR_DAMAGED;
+}
+
+/* ---- Only looking. */
+
+cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) {
+    covei_taking *t = &queue->taking;
+    uint32_t b;
+    for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
+        uint64_t head = covei_load_seqcst(&queue->shared->head);
+        uint64_t next = covei_head_number(head, t->next);
+        if (covei_unlikely(find_back(queue, next, out)))
+            return COVE_OK;
+        int there = find_at(queue, next, next == t->next ? t->predicted : COVEI_NO_BUFFER, thorough, &b);
+        if (next != t->next)
+            t->predicted = COVEI_NO_BUFFER;
+        t->next = next;
+        if (there > 0) {
+            *out = (covei_seen){.number = next, .head = head, .buffer = b};
+            return COVE_OK;
+        }
+        if (covei_load_seqcst(&queue->shared->head) != head)
+            continue;
+        if (there < 0)
+            return COVE_ERR_DAMAGED;
+        if (thorough || !is_time_to_look(t))
+            return COVE_ERR_EMPTY;
+        covei_queue_sweep(queue);
+        thorough = true;
+    }
+    return COVE_ERR_DAMAGED;
+}
+
+bool covei_queue_is_next(const cove_queue *queue, const covei_seen *seen) {
+    if (seen->deliveries)
+        return covei_load_seqcst(&queue->ring.own[seen->buffer]) == seen->own;
+    return covei_load_seqcst(&queue->shared->head) == seen->head;
+}
+
+/* ---- The dead. */
+
+/* FORGET, of a queue. CRASH: killed anywhere: CLEAR is free, and whoever takes it next does all of this again; the marks go last. */
+void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t slot) {
+    covei_queue_shm *shared = (covei_queue_shm *)(void *)member->object;
+    uint32_t marks = covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]);
+    if (marks & (COVEI_MARK_TAKES | COVEI_MARK_DROPS)) {
+        /* First what only the head knows of: then nobody can make a word TAKEN by this slot any more. */
+        uint64_t head = covei_load_seqcst(&shared->head);
+        if (covei_cell_buffer(head) == slot)
+            settle(ring, head, true);
+        for (uint32_t b = 0; b < ring->buffer_count; b++) {
+            uint64_t own = covei_load_seqcst(&ring->own[b]);
+            if (covei_own_state_of(own) == COVEI_OWN_TAKEN && covei_own_slot(own) == slot)
+                covei_cas_seqcst(&ring->own[b], &own, covei_back_word(covei_own_deliveries(own), own));
+        }
+        /* Always: he may have died between a word and the count. Bells are rung by who asked for this, or ring by themselves: ringing
+         * them here could come back to here. */
+        uint64_t seen = covei_load_seqcst(&shared->back);
+        while (!covei_cas_seqcst(&shared->back, &seen, ((seen >> 1) + 1) << 1 | 1)) /* PAIR back */
+            ;
+        if (covei_load_seqcst(&ring->shared->change) & COVEI_EVENT_ARMED)
+            covei_event_wake_always(&ring->shared->change);
+    }
+    covei_ring_forget(member, ring, slot);
+}
+
+void covei_queue_sweep(cove_queue *queue) {
+    covei_member *member = &queue->member;
+    bool found = false;
+    if (member->is_read_only)
+        return;
+    cove_time_ns now = covei_clock_ns(), last = covei_load_relaxed(&queue->shared->looked_ns);
+    if (now - last < SWEEP_NS || !covei_cas_seqcst(&queue->shared->looked_ns, &last, now)) /* one that lies ahead is no time: now */
+        return;
+    for (uint32_t slot = 0; slot < member->slot_count; slot++) {
+        bool is_alive;
+        if (!(slot % 64) && !covei_load_seqcst(&member->header->occupied[slot / 64])) {
+            slot += 63;
+            continue;
+        }
+        if (slot == covei_load_relaxed(&member->slot) ||
+            !(covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]) & (COVEI_MARK_TAKES | COVEI_MARK_DROPS)) ||
+            covei_slot_is_alive(member, slot, &is_alive) != COVE_OK || is_alive)
+            continue;
+        covei_slot_recover(member, slot);
+        found = true;
+    }
+    if (found)
+        covei_tell(member, &queue->ring.shared->change);
+}
