@@ -35,6 +35,7 @@ double bench_cpu_ns(void); /* processor time of this process */
 
 void bench_block(void);
 void bench_stream(void);
+void bench_queue(void);
 
 #define MUST(call) \
     do { \

@@ -52,8 +52,7 @@ TEST(every_result_has_a_name_a_text_and_an_errno) {
         }
     }
     int status;
-    assert_int_equal(named,
-                     atoi(run(&status, "grep -cE '^    COVE_(OK|ERR_|OWNER_|REMOVED|MISSED)' %s/include/cove/result.h", COVE_SOURCE_DIR)));
+    assert_int_equal(named, atoi(run(&status, "grep -cE '^    COVE_[A-Z_]+ = -?[0-9]' %s/include/cove/result.h", COVE_SOURCE_DIR)));
     assert_string_equal(cove_result_name(COVE_ERR_SIZE), "COVE_ERR_SIZE");
     assert_string_equal(cove_version(), COVE_VERSION);
 }

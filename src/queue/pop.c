@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* Up to this size messages are copied under one hold of the handle's lock, and their own words go from PLACED to FREE at once. */
+/* Up to this size messages are copied under one hold of the handle's lock, and their own words are not touched. */
 #define SMALL_BYTES 4096
 #define OVERTAKEN_MAX 8
 
@@ -53,7 +53,7 @@ static inline void hand_over(const cove_queue *queue, const covei_run *run, wish
     w->count = run->count;
 }
 
-/* DONE: from the first to the last, so that what does not say so yet stays without a gap. PAIR done */
+/* DONE, of what is TAKEN. PAIR done */
 static inline void set_free(const cove_queue *queue, const covei_run *run) {
     for (uint32_t i = 0; i < run->count; i++)
         covei_store_release(&queue->ring.own[run->buffer[i]], 0);
@@ -135,12 +135,13 @@ static cove_result attempt_take(cove_queue *queue, bool thorough, wish *w) {
         bool is_true = run.length[0] <= queue->ring.capacity_bytes;
         if (covei_likely(w->verb == POP && !run.is_back && is_true && bytes_of(&run) <= SMALL_BYTES)) {
             hand_over(queue, &run, w);
-            set_free(queue, &run);
+            covei_queue_finish(queue, &run);
             covei_local_leave(&queue->taking.lock);
             covei_queue_make_room(queue);
             return COVE_OK;
         }
         set_taken(queue, &run);
+        covei_queue_finish(queue, &run);
         covei_local_leave(&queue->taking.lock);
         if (covei_unlikely(bury(queue, &run)))
             continue;
@@ -377,8 +378,10 @@ cove_result covei_queue_drop_oldest(cove_queue *queue) {
     covei_ring_mark(&queue->member, COVEI_MARK_DROPS);
     covei_local_enter(&queue->taking.lock);
     cove_result result = covei_queue_take_run(queue, true, &(covei_wanted){UINT64_MAX, 1, 1}, &run);
-    if (result == COVE_OK)
+    if (result == COVE_OK && run.is_back)
         set_free(queue, &run);
+    else if (result == COVE_OK)
+        covei_queue_finish(queue, &run);
     covei_local_leave(&queue->taking.lock);
     if (result != COVE_OK)
         return result;

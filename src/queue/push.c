@@ -21,44 +21,65 @@
 void covei_pushing_reset(covei_pushing *pushing, uint64_t next) {
     memset(pushing, 0, sizeof *pushing);
     pushing->next = next;
-    pushing->head = next - (UINT64_C(1) << 40); /* so that it is looked at */
+    pushing->head = pushing->finished = next - (UINT64_C(1) << 40); /* so that it is looked at */
     pushing->hand = pushing->promised = COVEI_NO_BUFFER;
     covei_local_reset(&pushing->lock);
 }
 
 /* ---- Acquiring a buffer. */
 
-/* ACQUIRE, of a queue. What was placed is a message until its own word says otherwise: from the cell to the hands of whom the head names.
- * Only where its producer died before the swap, or had lost it, is it none; and then its cell holds something else. The own word was read
- * before the cell: if the cell held it once and has moved on, the own word has changed too, and the swap fails. */
-static bool is_available(cove_queue *queue, uint32_t b, uint64_t own) {
+static void look_at_head(cove_queue *queue, uint64_t near) {
+    queue->pushing.finished = covei_queue_finished(&queue->member, queue->shared, near, &queue->pushing.head);
+}
+
+/* Whether what was placed under `number` is done with, as far as this handle knows; it looks where the consumers are once, if it must. */
+static inline bool is_finished(cove_queue *queue, uint64_t number, bool *has_looked) {
+    if (covei_likely((int64_t)(number - queue->pushing.finished) < 0))
+        return true;
+    if (*has_looked)
+        return false;
+    *has_looked = true;
+    look_at_head(queue, queue->pushing.next);
+    return (int64_t)(number - queue->pushing.finished) < 0;
+}
+
+/* ACQUIRE, of a queue. What was placed is free when it is done with (I1), and its producer has confirmed it: until then he, who may have
+ * lost the swap of the cell and look for another number, is not through with it. Where he has gone, the cell tells whether it was a
+ * message at all. The own word was read before all that: what changes it meanwhile makes the swap fail. PAIR done
+ * Without `thorough` nobody is asked whether he is alive: that takes a system call. */
+static inline bool is_available(cove_queue *queue, uint32_t b, uint64_t own, bool thorough, bool *has_looked) {
+    covei_pushing *w = &queue->pushing;
     covei_ring *ring = &queue->ring;
+    uint64_t number = covei_placed_number(own, w->next);
     switch (covei_own_state_of(own)) {
     case COVEI_OWN_FREE: return true;
-    case COVEI_OWN_HELD: return !covei_own_is_alive(&queue->member, own);
+    case COVEI_OWN_HELD: return thorough && !covei_own_is_alive(&queue->member, own);
     case COVEI_OWN_PLACED:
-        if (covei_own_is_alive(&queue->member, own))
+        if (covei_likely(!((own ^ w->me) & COVEI_OWN_OWNER)) ||
+            covei_load_acquire(&covei_ring_buffer(ring, b)->number) == number) /* PAIR confirmed */
+            return is_finished(queue, number, has_looked);
+        if (!thorough || covei_own_is_alive(&queue->member, own))
             return false;
         break;
     case COVEI_OWN_LEFT: break;
+    case COVEI_OWN_CLAIMED: return covei_claimed_is_done(&queue->member, own, w->next);
     default: return false;
     }
-    uint64_t cell = covei_load_seqcst(&ring->cell[own & ring->mask]);
-    return covei_cell_buffer(cell) != b || (cell >> 18 ^ own) & COVEI_OWN_NUMBER;
+    return is_finished(queue, number, has_looked) || !covei_cell_is(covei_load_seqcst(covei_ring_cell(ring, number)), number, b);
 }
 
-/* Two passes: most often one is FREE, and only where none is, the dead are asked for.
+/* Two passes: most often one is free, and only where none is, the dead are asked for.
  * CRASH: killed after the swap: the buffer is HELD by a dead one, and the next who looks takes it. */
 static uint32_t acquire(cove_queue *queue) {
     covei_ring *ring = &queue->ring;
+    bool has_looked = false;
     for (int pass = 0; pass < 2; pass++) {
         uint32_t b = queue->pushing.scan;
         for (uint32_t i = 0; i < ring->buffer_count; i++, b++) {
             if (b >= ring->buffer_count)
                 b = 0;
-            uint64_t own = covei_load_acquire(&ring->own[b]); /* PAIR done */
-            if ((pass ? is_available(queue, b, own) : covei_own_state_of(own) == COVEI_OWN_FREE) &&
-                covei_cas_seqcst(&ring->own[b], &own, queue->pushing.held)) {
+            uint64_t own = covei_load_acquire(&ring->own[b]);
+            if (is_available(queue, b, own, pass, &has_looked) && covei_cas_seqcst(&ring->own[b], &own, queue->pushing.held)) {
                 queue->pushing.scan = b + 1 < ring->buffer_count ? b + 1 : 0;
                 return b;
             }
@@ -92,7 +113,8 @@ static inline void take_next(cove_queue *queue) {
         return;
     uint32_t b = w->scan;
     uint64_t own = covei_load_acquire(&ring->own[b]); /* PAIR done */
-    if (covei_unlikely(covei_own_state_of(own) != COVEI_OWN_FREE || !covei_cas_seqcst(&ring->own[b], &own, w->held)))
+    bool has_looked = false;
+    if (covei_unlikely(!is_available(queue, b, own, false, &has_looked) || !covei_cas_seqcst(&ring->own[b], &own, w->held)))
         return; /* the next push looks further */
     w->hand = b;
     w->scan = b + 1 < ring->buffer_count ? b + 1 : 0;
@@ -115,7 +137,7 @@ static inline void describe(cove_queue *queue, uint32_t b, cove_type type, uint6
 
 /* PUSH 3: whether fewer than `depth` messages lie between the head and `number`. */
 static bool has_room(cove_queue *queue, uint64_t number) {
-    queue->pushing.head = covei_head_number(covei_load_seqcst(&queue->shared->head), number); /* PAIR head */
+    look_at_head(queue, number);
     return (int64_t)(number - queue->pushing.head) < (int64_t)queue->shape.depth;
 }
 

@@ -428,12 +428,15 @@ cove_result cove_queue_get_info(cove_queue *queue, cove_queue_info *out_info) {
     const covei_ring *ring = &queue->ring;
     const covei_queue_shm *shared = queue->shared;
     uint64_t next = covei_ring_newest(ring, covei_load_seqcst(&ring->shared->tail));
-    uint64_t head = covei_head_number(covei_load_seqcst(&shared->head), next);
+    uint64_t head, finished = covei_queue_finished(&queue->member, shared, next, &head);
     uint64_t first = covei_load_relaxed(&ring->shared->first), dropped = covei_load_relaxed(&shared->dropped);
     uint64_t taken = 0, back = 0;
     for (uint32_t b = 0; b < ring->buffer_count; b++) {
-        covei_own_state state = covei_own_state_of(covei_load_relaxed(&ring->own[b]));
-        taken += state == COVEI_OWN_TAKEN;
+        uint64_t own = covei_load_relaxed(&ring->own[b]), number = covei_placed_number(own, next);
+        covei_own_state state = covei_own_state_of(own);
+        taken += state == COVEI_OWN_TAKEN || (state == COVEI_OWN_CLAIMED && !covei_claimed_is_done(&queue->member, own, next)) ||
+                 (covei_own_is_placed(own, number) && (int64_t)(number - finished) >= 0 && (int64_t)(number - head) < 0 &&
+                  covei_cell_is(covei_load_relaxed(covei_ring_cell(ring, number)), number, b));
         back += state == COVEI_OWN_BACK;
     }
     *out_info = (cove_queue_info){

@@ -23,6 +23,7 @@ typedef struct covei_pushing {
     uint64_t last;     /* number of this handle's last message */
     uint64_t next;     /* number to try first */
     uint64_t head;     /* as it was once; it only grows */
+    uint64_t finished; /* what is PLACED and lies before is done with (I1) */
 } covei_pushing;
 
 /* What a handle that takes remembers. Hints; guarded by `lock`, and while it is held this handle moves the head. */
@@ -94,7 +95,7 @@ typedef struct covei_wanted {
     uint32_t pad;        /* each begins at a multiple of it */
 } covei_wanted;
 
-/* What was taken: all of it by one swap. Until their own words say so, they are ours because the head names us. */
+/* What was taken: all of it by one swap. It is ours because the head names us, until covei_queue_finish. */
 typedef struct covei_run {
     uint64_t number; /* of the first */
     uint32_t count;
@@ -104,10 +105,16 @@ typedef struct covei_run {
     uint32_t length[COVEI_RUN_MAX];
 } covei_run;
 
-/* Takes up to so many. Under the lock, and the caller settles what was taken before he leaves it: own words from the first to the last.
- * Without `thorough` it may overlook what a dead producer has not confirmed.
+/* Takes up to so many. Under the lock, and before he leaves it the caller either is done with them or has made their own words TAKEN, and
+ * then calls covei_queue_finish. Without `thorough` it may overlook what a dead producer has not confirmed.
  * COVE_OK · COVE_ERR_EMPTY · COVE_ERR_SIZE, out->length[0] is the first one's · COVE_ERR_DAMAGED; none is told. */
 cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_wanted *wanted, covei_run *out);
+
+/* The run is no longer what only the head knows of. PAIR done */
+static inline void covei_queue_finish(cove_queue *queue, const covei_run *run) {
+    if (covei_likely(!run->is_back))
+        covei_store_release(&covei_member_slot(&queue->member)->hold64[COVEI_HOLD_CURSOR], run->number + run->count);
+}
 
 /* The number of the next to take. */
 static inline uint64_t covei_head_number(uint64_t head, uint64_t near) {
@@ -123,6 +130,11 @@ typedef struct covei_seen {
 cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out);
 /* Whether it still is where it was seen. */
 bool covei_queue_is_next(const cove_queue *queue, const covei_seen *seen);
+
+/* Before which number all that is PLACED is done with; out_head receives the head's number. Both near `near`. */
+uint64_t covei_queue_finished(const covei_member *member, const covei_queue_shm *shared, uint64_t near, uint64_t *out_head);
+/* Whether what is CLAIMED is done with. */
+bool covei_claimed_is_done(const covei_member *member, uint64_t own, uint64_t near);
 
 /* Says that there is something to deliver again: after the own word. */
 void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared);

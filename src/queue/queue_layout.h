@@ -7,9 +7,13 @@
  *      384  dead_letter  208 name of the queue for messages that nobody gets done; never changed
  *     1024               the ring
  *
+ *   cursor of a consumer's slot
+ *     what it took before this number is done with, or own words say that it has it
+ *
  *   own words that only a queue has
- *     TAKEN   bits 49-60 slot · 41-48 deliveries, this one included · 0-40 number
- *     BACK    bits 41-48 deliveries so far · 0-40 number
+ *     TAKEN     bits 49-60 slot · 41-48 deliveries, this one included · 0-40 number
+ *     CLAIMED   as TAKEN, set by another than the slot: in hand until the slot's cursor has passed it, then free
+ *     BACK      bits 41-48 deliveries so far · 0-40 number
  *
  *   object_fact[0]  capacity of a message in bytes
  *   object_fact[1]  bits 0-31 depth · 32-39 type · 40-47 flags: COVE_QUEUE_TIMES, _DROP_OLDEST · 48-55 max_deliveries
@@ -18,15 +22,18 @@
  *
  * Who may write what, besides what the ring says
  *     head      a consumer, by swap, from what it has read; the only consumer by store
- *     own       PLACED, LEFT to TAKEN: whom head names, or anybody for him · TAKEN to FREE or BACK: its holder, or whoever recovers his slot
- *               · BACK to TAKEN by me: anybody, by swap
+ *     cursor    the slot's member, forwards; whoever recovers the slot, last
+ *     own       PLACED, LEFT to TAKEN: whom head names · to CLAIMED: anybody, in the name of whom head names · TAKEN to FREE or BACK: its
+ *               holder, or whoever recovers his slot · CLAIMED to BACK or FREE: whoever recovers its slot · BACK to TAKEN by me: anybody,
+ *               by swap · to HELD by me: a producer, by swap, from FREE, or from what is done with (I1)
  *     back      counted on and set: after a word has become BACK. Cleared: who has found none, if nothing was counted meanwhile
  * Invariants
- *     I1  the messages that are taken and of which no own word says so (PLACED, LEFT) are the last before head, without a gap, and were
- *         all taken by whom head names; there are at most COVEI_RUN_MAX of them
+ *     I1  of what was taken, the words that are PLACED or LEFT still are done with, but for those that whom head names took and his
+ *         cursor has not passed: the last before head, COVEI_RUN_MAX at the most
  *     I2  cells number - COVEI_RUN_MAX to number - 1 of head hold these numbers (or have never been used): there are at least
  *         depth + COVEI_RUN_MAX cells
  *     I3  where a word is BACK, bit 0 of `back` is set, or its holder has not finished giving it back
+ *     I4  cursors only grow, from one owner of the slot to the next, too: so a word that is CLAIMED late is done with at once
  */
 #ifndef COVEI_QUEUE_LAYOUT_H
 #define COVEI_QUEUE_LAYOUT_H
@@ -62,15 +69,22 @@ static inline uint64_t covei_taken_word(uint32_t slot, uint32_t deliveries, uint
     return (uint64_t)COVEI_OWN_TAKEN << 61 | (uint64_t)(slot & 0xfff) << 49 | (uint64_t)(deliveries & 0xff) << 41 |
            (number & COVEI_TAKEN_NUMBER);
 }
+static inline uint64_t covei_claimed_word(uint32_t slot, uint64_t number) {
+    return (uint64_t)COVEI_OWN_CLAIMED << 61 | (uint64_t)(slot & 0xfff) << 49 | UINT64_C(1) << 41 | (number & COVEI_TAKEN_NUMBER);
+}
 static inline uint64_t covei_back_word(uint32_t deliveries, uint64_t number) {
     return (uint64_t)COVEI_OWN_BACK << 61 | (uint64_t)(deliveries & 0xff) << 41 | (number & COVEI_TAKEN_NUMBER);
 }
 static inline uint32_t covei_own_deliveries(uint64_t own) {
     return (uint32_t)(own >> 41) & 0xff;
 }
-/* The whole number of a TAKEN or BACK word, which lies before `next`. */
-static inline uint64_t covei_taken_number(uint64_t own, uint64_t next) {
-    return next - ((next - own) & COVEI_TAKEN_NUMBER);
+/* The whole number of a TAKEN, CLAIMED or BACK word, which lies near `near`. */
+static inline uint64_t covei_taken_number(uint64_t own, uint64_t near) {
+    return near + (uint64_t)((int64_t)((own - near) << 23) >> 23);
+}
+/* The whole number of a PLACED or LEFT word, which lies near `near`. */
+static inline uint64_t covei_placed_number(uint64_t own, uint64_t near) {
+    return near + (uint64_t)((int64_t)((own - near) << 28) >> 28);
 }
 /* Whether the word says no more than that `number` was placed. */
 static inline bool covei_own_is_placed(uint64_t own, uint64_t number) {

@@ -2,9 +2,10 @@
  * docs/protocols/ring.md, QUEUE.
  *
  * The head says which message is the next, and who took the last before it. One swap of it takes one message, or a run; from then on the
- * message is known to be its taker's, however soon he dies. Before the head moves on, what the last one took must say so in own words:
- * he does that himself, or whoever wants to move the head does it for him. So a stopped consumer is in nobody's way, and a dead
- * one's messages are found: those that the head names, and those whose own words do. */
+ * message is known to be its taker's, however soon he dies. When he has copied it he moves on his cursor, a word that nobody else writes,
+ * and needs to touch nothing of the producer's: so a message costs the movement of its own line and no other. Before another moves the
+ * head, he makes the own words say CLAIMED of what the last one took and has not passed with his cursor. So a stopped consumer is in
+ * nobody's way, and a dead one's messages are found: those that the head names, and those whose own words do. */
 #include "base/error.h"
 #include "queue/queue.h"
 
@@ -40,30 +41,43 @@ static bool is_time_to_look(covei_taking *t) {
     return true;
 }
 
-/* ---- Settling. */
+/* ---- What only the head and a cursor know. */
 
-/* SETTLE: what the head's last taker took says so in own words: TAKEN by him, or, where he is dead and being cleared, BACK.
- * Those that do not say so yet are the last before the head (I1); they are found from the last to the first, and settled from the first
- * to the last, so that I1 holds however far whoever does it comes.
+uint64_t covei_queue_finished(const covei_member *member, const covei_queue_shm *shared, uint64_t near, uint64_t *out_head) {
+    uint64_t head = covei_load_seqcst(&shared->head); /* before the cursor: what it names then is passed, or is not */
+    uint64_t number = covei_head_number(head, near);
+    uint32_t slot = covei_cell_buffer(head);
+    *out_head = number;
+    if (slot >= member->slot_count)
+        return number;
+    uint64_t cursor = covei_load_seqcst(&member->slots[slot].hold64[COVEI_HOLD_CURSOR]); /* PAIR done */
+    return (int64_t)(cursor - number) < 0 ? cursor : number;
+}
+
+bool covei_claimed_is_done(const covei_member *member, uint64_t own, uint64_t near) {
+    uint32_t slot = covei_own_slot(own);
+    return slot < member->slot_count &&
+           (int64_t)(covei_load_seqcst(&member->slots[slot].hold64[COVEI_HOLD_CURSOR]) - covei_taken_number(own, near)) > 0; /* PAIR done */
+}
+
+/* CLAIM: what whom the head names took, and his cursor has not passed, says so in own words: CLAIMED by him, or, where he is dead and
+ * being cleared, BACK. His cursor may pass it meanwhile: then it is done with at once, like any that is CLAIMED.
  * CRASH: killed anywhere: the next who wants to move the head does the rest. */
-static void settle(const covei_ring *ring, uint64_t head, bool is_back) {
-    uint32_t slot = covei_cell_buffer(head), count = 0;
-    uint32_t buffer[COVEI_RUN_MAX];
-    uint64_t next = head >> 18;
-    if (slot == COVEI_NOBODY)
+static void claim(const covei_member *member, const covei_ring *ring, uint64_t head, uint64_t first, bool is_back) {
+    uint32_t slot = covei_cell_buffer(head);
+    if (slot >= member->slot_count)
         return;
-    for (; count < COVEI_RUN_MAX; count++) {
-        uint64_t number = next - 1 - count, cell = covei_load_seqcst(covei_ring_cell(ring, number));
+    uint64_t cursor = covei_load_seqcst(&member->slots[slot].hold64[COVEI_HOLD_CURSOR]); /* PAIR done */
+    if ((int64_t)(first - cursor) > COVEI_RUN_MAX) /* only by damage, or when the head has moved on long since */
+        cursor = first - COVEI_RUN_MAX;
+    for (uint64_t number = cursor; (int64_t)(first - number) > 0; number++) {
+        uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, number));
         uint32_t b = covei_cell_buffer(cell);
-        if (covei_cell_ahead(cell, number) || b >= ring->buffer_count || !covei_own_is_placed(covei_load_seqcst(&ring->own[b]), number))
-            break; /* and where the cell has moved on, so has the head, and all of it is settled */
-        buffer[count] = b;
-    }
-    while (count--) {
-        uint64_t number = next - 1 - count;
-        uint64_t own = covei_load_seqcst(&ring->own[buffer[count]]);
-        uint64_t settled = is_back ? covei_back_word(1, number) : covei_taken_word(slot, 1, number);
-        while (covei_own_is_placed(own, number) && !covei_cas_seqcst(&ring->own[buffer[count]], &own, settled))
+        if (covei_cell_ahead(cell, number) || b >= ring->buffer_count)
+            continue; /* and where the cell has moved on, so has the head */
+        uint64_t own = covei_load_seqcst(&ring->own[b]);
+        while (covei_own_is_placed(own, number) &&
+               !covei_cas_seqcst(&ring->own[b], &own, is_back ? covei_back_word(1, number) : covei_claimed_word(slot, number)))
             ; /* its producer has just been cleared away: PLACED has become LEFT */
     }
 }
@@ -169,6 +183,7 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
     covei_taking *t = &queue->taking;
     covei_ring *ring = &queue->ring;
     uint32_t me = covei_load_relaxed(&queue->member.slot);
+    covei_a64 *cursor = &covei_member_slot(&queue->member)->hold64[COVEI_HOLD_CURSOR];
     for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         if (covei_unlikely(covei_load_relaxed(&queue->shared->back) & 1)) {
             cove_result result = take_back(queue, wanted, out);
@@ -211,7 +226,10 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
             continue;
         }
         if (covei_unlikely(covei_cell_buffer(head) != me))
-            settle(ring, head, false);
+            claim(&queue->member, ring, head, first, false);
+        /* From here on our cursor says that nothing before `first` is ours to finish: nothing is. */
+        if (covei_unlikely(covei_load_relaxed(cursor) != first))
+            covei_store_seqcst(cursor, first);
         if (covei_likely(move_head(queue, head, first + count))) {
             out->number = first;
             out->count = count;
@@ -268,15 +286,23 @@ void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t s
     covei_queue_shm *shared = (covei_queue_shm *)(void *)member->object;
     uint32_t marks = covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]);
     if (marks & (COVEI_MARK_TAKES | COVEI_MARK_DROPS)) {
-        /* First what only the head knows of: then nobody can make a word TAKEN by this slot any more. */
-        uint64_t head = covei_load_seqcst(&shared->head);
+        covei_a64 *cursor = &member->slots[slot].hold64[COVEI_HOLD_CURSOR];
+        uint64_t near = covei_load_seqcst(&ring->shared->tail), head = covei_load_seqcst(&shared->head);
+        uint64_t next = covei_head_number(head, near);
+        /* First what only the head knows of: then nobody can claim for this slot what is not done with. */
         if (covei_cell_buffer(head) == slot)
-            settle(ring, head, true);
+            claim(member, ring, head, next, true);
         for (uint32_t b = 0; b < ring->buffer_count; b++) {
             uint64_t own = covei_load_seqcst(&ring->own[b]);
-            if (covei_own_state_of(own) == COVEI_OWN_TAKEN && covei_own_slot(own) == slot)
-                covei_cas_seqcst(&ring->own[b], &own, covei_back_word(covei_own_deliveries(own), own));
+            covei_own_state state = covei_own_state_of(own);
+            if ((state != COVEI_OWN_TAKEN && state != COVEI_OWN_CLAIMED) || covei_own_slot(own) != slot)
+                continue;
+            bool is_done = state == COVEI_OWN_CLAIMED && covei_claimed_is_done(member, own, next);
+            covei_cas_seqcst(&ring->own[b], &own, is_done ? 0 : covei_back_word(covei_own_deliveries(own), own));
         }
+        /* I4: a word that somebody claims for this slot only now is done with. */
+        if ((int64_t)(next - covei_load_seqcst(cursor)) > 0)
+            covei_store_seqcst(cursor, next);
         /* Always: he may have died between a word and the count. Bells are rung by who asked for this, or ring by themselves: ringing
          * them here could come back to here. */
         uint64_t seen = covei_load_seqcst(&shared->back);

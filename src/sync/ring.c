@@ -156,7 +156,8 @@ void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t sl
     if (!marks)
         return;
     covei_and_seqcst(&ring->shared->awaited[slot / 64], ~bit);
-    covei_store_seqcst(&place->hold64[COVEI_HOLD_CURSOR], 0);
+    if (marks & (COVEI_MARK_AWAITED | COVEI_MARK_READS))
+        covei_store_seqcst(&place->hold64[COVEI_HOLD_CURSOR], 0);
     for (uint32_t i = 0; marks & COVEI_MARK_PINS && i < ring->tickets; i++) {
         uint64_t ticket = covei_load_seqcst(&ring->ticket[i]);
         if (ticket && covei_ticket_slot(ticket) == slot)

@@ -21,7 +21,7 @@
  *
  *   cell   bits 18-63 number (its low 46 bits) · 17 PIN · 0-16 buffer (0x1ffff: none)
  *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT: 36-48 generation · 0-35 number; HELD: 0-31 generation;
- *          TAKEN, BACK: 41-48 deliveries · 0-40 number (src/queue/queue_layout.h)
+ *          TAKEN, CLAIMED, BACK: 41-48 deliveries · 0-40 number (src/queue/queue_layout.h)
  *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
  *
  *   buffer  0  number   8   0 while it is being filled
@@ -82,7 +82,7 @@ COVEI_AT(covei_buffer_shm, link, 20);
 COVEI_AT(covei_buffer_shm, time, 24);
 
 /* What a member holds in its slot: hold64[0], hold[2], hold[3]. */
-#define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next; 0: it reads none */
+#define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next; 0: it reads none. In queues see there */
 #define COVEI_HOLD_MARKS 2  /* of hold: what there may be to clear when it dies */
 #define COVEI_MARK_WRITES 1u
 #define COVEI_MARK_PINS 2u
@@ -96,6 +96,7 @@ COVEI_AT(covei_buffer_shm, time, 24);
 #define COVEI_CELL_PIN (UINT64_C(1) << 17)
 #define COVEI_CELL_NUMBER_BITS 46
 #define COVEI_OWN_NUMBER ((UINT64_C(1) << 36) - 1)
+#define COVEI_OWN_OWNER (((UINT64_C(1) << 25) - 1) << 36) /* slot and generation */
 
 /* ---- Words. */
 
@@ -119,7 +120,8 @@ typedef enum covei_own_state {
     COVEI_OWN_PLACED = 2, /* put into the cell of its number by the slot, or about to be */
     COVEI_OWN_LEFT = 3,   /* as PLACED, by one who has gone */
     COVEI_OWN_TAKEN = 4,  /* a queue's: the slot has the message in hand */
-    COVEI_OWN_BACK = 5    /* a queue's: given back, to be delivered again */
+    COVEI_OWN_BACK = 5,   /* a queue's: given back, to be delivered again */
+    COVEI_OWN_CLAIMED = 6 /* a queue's: the slot took it, as another says: in hand until the slot's cursor has passed it */
 } covei_own_state;
 
 static inline uint64_t covei_own_held(uint32_t slot, uint32_t generation) {
