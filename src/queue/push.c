@@ -114,8 +114,13 @@ static inline void take_next(cove_queue *queue) {
     uint32_t b = w->scan;
     uint64_t own = covei_load_acquire(&ring->own[b]); /* PAIR done */
     bool has_looked = false;
-    if (covei_unlikely(!is_available(queue, b, own, false, &has_looked) || !covei_cas_seqcst(&ring->own[b], &own, w->held)))
+    if (covei_unlikely(!is_available(queue, b, own, false, &has_looked)))
         return; /* the next push looks further */
+    if (covei_load_relaxed(&queue->producer.role) == 3)
+        covei_store_relaxed(&ring->own[b],
+                            w->held); /* nobody else acquires; and who claims late for a consumer what is done with may lose */
+    else if (covei_unlikely(!covei_cas_seqcst(&ring->own[b], &own, w->held)))
+        return;
     w->hand = b;
     w->scan = b + 1 < ring->buffer_count ? b + 1 : 0;
     uint32_t soon = b + FETCH_AHEAD < ring->buffer_count ? b + FETCH_AHEAD : b + FETCH_AHEAD - ring->buffer_count;
@@ -128,11 +133,10 @@ static inline void take_next(cove_queue *queue) {
 /* ---- Publishing. */
 
 /* All that goes with a message, before it is published: who finds it unconfirmed reads it too. */
-static inline void describe(cove_queue *queue, uint32_t b, cove_type type, uint64_t length_bytes, uint64_t tag) {
+static inline void describe(cove_queue *queue, uint32_t b, uint64_t length_bytes, uint64_t tag) {
     covei_buffer_shm *buffer = covei_ring_buffer(&queue->ring, b);
     covei_store_relaxed(&buffer->tag, tag);
     covei_store_relaxed(&buffer->length, (uint32_t)length_bytes);
-    covei_store_relaxed(&buffer->link, (uint32_t)type << 24 | COVEI_NO_BUFFER);
 }
 
 /* PUSH 3: whether fewer than `depth` messages lie between the head and `number`. */
@@ -145,7 +149,7 @@ static bool has_room(cove_queue *queue, uint64_t number) {
  * The link is stored before the swap, and only the number after it. A producer that is stopped there stores it when the buffer may be
  * another message's long since: that does no harm, because nobody looks for a number that the head has passed.
  * CRASH: killed before the swap of the cell: nothing happened, and the buffer is taken back. After it: the message is there. */
-static inline cove_result place(cove_queue *queue, uint32_t b) {
+static inline cove_result place(cove_queue *queue, uint32_t b, cove_type type) {
     covei_pushing *w = &queue->pushing;
     covei_ring *ring = &queue->ring;
     covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
@@ -154,7 +158,7 @@ static inline cove_result place(cove_queue *queue, uint32_t b) {
     cove_result result = COVE_ERR_DAMAGED;
     if (ring->keeps_times)
         covei_store_relaxed(&buffer->time, covei_clock_ns());
-    covei_store_relaxed(&buffer->link, (covei_load_relaxed(&buffer->link) & 0xff000000u) | promised);
+    covei_store_relaxed(&buffer->link, (uint32_t)type << 24 | promised); /* not read: its line may still be on its way */
     for (uint32_t rounds = 0;; rounds++) {
         if (covei_unlikely(rounds == ROUNDS_MAX || nonsense == NONSENSE_MAX))
             goto failed;
@@ -184,9 +188,11 @@ static inline cove_result place(cove_queue *queue, uint32_t b) {
             break;
     }
     covei_store_release(&buffer->number, number); /* 6. PAIR confirmed */
-    /* 7: as for streams. */
-    if (covei_unlikely(!(w->last + 1 == number && w->promised == b) || !(~number & ring->mask & 7)))
-        covei_ring_raise_tail(ring, number + 1);
+    /* 7: where a taker's guess cannot have led it here, `turned` must; and now and then the tail, so that nobody has far to walk. */
+    if (covei_unlikely(w->last + 1 != number || w->promised != b))
+        covei_ring_raise(&queue->shared->turned, number + 1);
+    if (covei_unlikely(!(~number & ring->mask & 7)))
+        covei_ring_raise(&ring->shared->tail, number + 1);
     w->last = number;
     w->promised = promised;
     w->next = number + 1;
@@ -259,12 +265,12 @@ static cove_result get_buffer(cove_queue *queue, const char *step, cove_time_ns 
 }
 
 /* Publishes b, and waits for room where there is none. COVE_OK · COVE_DROPPED · told: b is still HELD. */
-static cove_result publish(cove_queue *queue, uint32_t b, const char *step, cove_time_ns deadline_ns) {
+static cove_result publish(cove_queue *queue, uint32_t b, cove_type type, const char *step, cove_time_ns deadline_ns) {
     covei_sleeper sleeper = COVEI_SLEEPER(&queue->member, deadline_ns);
     cove_result dropped = COVE_OK;
     for (uint32_t armed = 0, tries = 0;;) {
         covei_local_enter(&queue->pushing.lock);
-        cove_result result = place(queue, b);
+        cove_result result = place(queue, b, type);
         if (result == COVE_OK)
             take_next(queue);
         covei_local_leave(&queue->pushing.lock);
@@ -298,8 +304,8 @@ static cove_result push_slowly(cove_queue *queue, cove_type type, const void *da
     if (covei_unlikely(got < 0))
         return got;
     covei_copy_in(covei_ring_payload(&queue->ring, b), data, (size_t)size_bytes);
-    describe(queue, b, type, size_bytes, tag);
-    result = publish(queue, b, "push", deadline_ns);
+    describe(queue, b, size_bytes, tag);
+    result = publish(queue, b, type, "push", deadline_ns);
     if (covei_unlikely(result < 0))
         put_down(queue, b);
     return result == COVE_OK ? got : result;
@@ -319,8 +325,8 @@ static inline bool push_in_hand(cove_queue *queue, cove_type type, const void *d
         return false;
     w->hand = COVEI_NO_BUFFER;
     covei_copy_in(covei_ring_payload(&queue->ring, b), data, (size_t)size_bytes);
-    describe(queue, b, type, size_bytes, tag);
-    if (covei_likely(place(queue, b) == COVE_OK))
+    describe(queue, b, size_bytes, tag);
+    if (covei_likely(place(queue, b, type) == COVE_OK))
         return true;
     w->hand = b;
     return false;
@@ -450,8 +456,8 @@ cove_result cove_queue_commit(cove_queue *queue, cove_loan *loan, cove_time_ns d
                        (result = covei_payload_check(&queue->member, &queue->shape.payload, loan->type, covei_ring_payload(&queue->ring, b),
                                                      loan->length_bytes, "commit")) != COVE_OK))
         return result;
-    describe(queue, b, loan->type, loan->length_bytes, loan->tag);
-    result = publish(queue, b, "commit", deadline_ns);
+    describe(queue, b, loan->length_bytes, loan->tag);
+    result = publish(queue, b, loan->type, "commit", deadline_ns);
     if (result >= 0)
         loan->held[0] = 0;
     return result;

@@ -154,6 +154,7 @@ static void fill(const void *context, uint8_t *object) {
         return;
     covei_ring_fill(&ring, first);
     covei_store_relaxed(&shared->head, covei_cell_word(first, COVEI_NOBODY));
+    covei_store_relaxed(&shared->turned, first);
     if (w->asked.dead_letter)
         memcpy(shared->dead_letter, w->asked.dead_letter, strlen(w->asked.dead_letter) + 1);
 }

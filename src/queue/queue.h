@@ -31,6 +31,7 @@ typedef struct covei_taking {
     covei_local lock;
     uint64_t next;      /* number of the head, as it was */
     uint32_t predicted; /* the buffer that may hold it, or COVEI_NO_BUFFER */
+    uint64_t turned;    /* as it was */
     uint32_t polls;     /* tries in vain */
     bool tries_seldom;  /* as it seemed the last time the clock was read, at polled_ns */
     cove_time_ns polled_ns, looked_ns;
@@ -119,6 +120,16 @@ static inline void covei_queue_finish(cove_queue *queue, const covei_run *run) {
 /* The number of the next to take. */
 static inline uint64_t covei_head_number(uint64_t head, uint64_t near) {
     return near + (uint64_t)covei_cell_ahead(head, near);
+}
+
+/* TAKE 3: the messages are ours. False: another was quicker, or it is a moment in which the order cannot be told. */
+static inline bool covei_queue_move_head(cove_queue *queue, uint64_t head, uint64_t next) {
+    uint64_t moved = covei_cell_word(next, covei_load_relaxed(&queue->member.slot));
+    if (covei_load_relaxed(&queue->consumer.role) == 3) {
+        covei_store_release(&queue->shared->head, moved); /* nobody else moves it. PAIR head */
+        return true;
+    }
+    return covei_cas_seqcst(&queue->shared->head, &head, moved); /* PAIR head */
 }
 
 /* Where the next message is, for who only looks. COVE_OK · COVE_ERR_EMPTY. Under the lock. */

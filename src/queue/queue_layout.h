@@ -5,6 +5,8 @@
  *      136  looked_ns    8   when somebody last looked for consumers that were killed: CLOCK_MONOTONIC
  *      256  redelivered, dropped, buried   8 each: counts, for people
  *      384  dead_letter  208 name of the queue for messages that nobody gets done; never changed
+ *      640  turned       8   one past the newest message that does not lie where the one before it promised: who takes by that promise and
+ *                            finds nothing looks here. On a line of its own, which a producer that is alone never touches
  *     1024               the ring
  *
  *   cursor of a consumer's slot
@@ -54,7 +56,9 @@ typedef struct covei_queue_shm {
     covei_a64 redelivered, dropped, buried;
     uint64_t reserved_2[13];
     char dead_letter[208];
-    uint8_t reserved_3[432];
+    uint8_t reserved_3[48];
+    covei_a64 turned;
+    uint64_t reserved_4[47];
 } covei_queue_shm;
 COVEI_AT(covei_queue_shm, back, 128);
 COVEI_AT(covei_queue_shm, looked_ns, 136);
@@ -62,6 +66,7 @@ COVEI_AT(covei_queue_shm, redelivered, 256);
 COVEI_AT(covei_queue_shm, dropped, 264);
 COVEI_AT(covei_queue_shm, buried, 272);
 COVEI_AT(covei_queue_shm, dead_letter, 384);
+COVEI_AT(covei_queue_shm, turned, 640);
 static_assert(sizeof(covei_queue_shm) == 1024, "the ring follows");
 
 #define COVEI_TAKEN_NUMBER ((UINT64_C(1) << 41) - 1)

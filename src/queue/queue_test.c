@@ -1,7 +1,7 @@
 /* What one queue does, seen by its user; mostly in one process. Deaths at random are in tests/crash/. */
 #include "tests/support.h"
 
-#include "queue/queue_layout.h"
+#include "queue/queue.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -771,5 +771,19 @@ TEST(what_a_dead_consumer_had_in_hand_is_delivered_again) {
     assert_int_equal(info.redelivered_count, 2);
     assert_int_equal(info.delivered_count, 3);
     assert_int_equal(info.in_flight_count + info.ready_count, 0);
+    cove_queue_close(queue);
+}
+
+/* Else every call pays for locked instructions, and only a benchmark sees it. */
+TEST(what_one_thread_uses_stays_that_threads) {
+    cove_queue *queue = open_queue(NULL);
+    for (uint64_t n = 1; n <= 3; n++) {
+        push_number(queue, n);
+        pop_number(queue, n, 1);
+    }
+    if (!covei_load_relaxed(&covei_fences_are_light))
+        skip();
+    assert_int_equal(covei_load_relaxed(&queue->pushing.lock.owner), covei_local_thread());
+    assert_int_equal(covei_load_relaxed(&queue->taking.lock.owner), covei_local_thread());
     cove_queue_close(queue);
 }

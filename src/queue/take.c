@@ -23,7 +23,7 @@
 
 void covei_taking_reset(covei_taking *taking, uint64_t next) {
     memset(taking, 0, sizeof *taking);
-    taking->next = next;
+    taking->next = taking->turned = next;
     taking->predicted = COVEI_NO_BUFFER;
     taking->tries_seldom = true; /* until it turns out otherwise */
     covei_local_reset(&taking->lock);
@@ -150,31 +150,27 @@ static cove_result take_back(cove_queue *queue, const covei_wanted *wanted, cove
 
 /* ---- The next in the order. */
 
+/* How much is looked at: all · what no death has left unsaid · that, and no more than what is known of `turned` already. */
+typedef enum care { THOROUGH, BRISK, IN_PASSING } care;
+
 /* The buffer of message `number`, if it was published. 1: there; 0: not yet; -1: the head has passed it. */
-static inline int find_at(cove_queue *queue, uint64_t number, uint32_t predicted, bool thorough, uint32_t *out_b) {
+static inline int find_at(cove_queue *queue, uint64_t number, uint32_t predicted, care how, uint32_t *out_b) {
     covei_ring *ring = &queue->ring;
+    covei_taking *t = &queue->taking;
     if (covei_likely(predicted < ring->buffer_count)) {
         if (covei_likely(covei_load_acquire(&covei_ring_buffer(ring, predicted)->number) == number)) { /* PAIR confirmed */
             *out_b = predicted;
             return 1;
         }
-        if (!thorough && (int64_t)(covei_load_acquire(&ring->shared->tail) - number) <= 0)
+        if (how == BRISK)
+            t->turned = covei_load_acquire(&queue->shared->turned);
+        if (how != THOROUGH && (int64_t)(t->turned - number) <= 0)
             return 0;
     }
     uint64_t cell = covei_load_seqcst(covei_ring_cell(ring, number)); /* PAIR published */
     int64_t ahead = covei_cell_ahead(cell, number);
     *out_b = covei_cell_buffer(cell);
     return ahead < 0 || *out_b >= ring->buffer_count ? 0 : ahead == 0 ? 1 : -1; /* a buffer that cannot be is damage: no message */
-}
-
-/* TAKE 3: the messages are ours. False: another was quicker, or it is a moment in which the order cannot be told. */
-static inline bool move_head(cove_queue *queue, uint64_t head, uint64_t next) {
-    uint64_t moved = covei_cell_word(next, covei_load_relaxed(&queue->member.slot));
-    if (covei_load_relaxed(&queue->consumer.role) == 3) {
-        covei_store_release(&queue->shared->head, moved); /* nobody else moves it. PAIR head */
-        return true;
-    }
-    return covei_cas_seqcst(&queue->shared->head, &head, moved); /* PAIR head */
 }
 
 /* TAKE. CRASH: killed before the head moves: nothing happened. After it: the head names us, and whoever clears our slot gives the
@@ -195,7 +191,7 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
         uint32_t b, count = 0, predicted = first == t->next ? t->predicted : COVEI_NO_BUFFER;
         t->next = first;
         t->predicted = predicted;
-        int there = find_at(queue, first, predicted, thorough, &b);
+        int there = find_at(queue, first, predicted, thorough ? THOROUGH : BRISK, &b);
         if (covei_unlikely(there <= 0)) {
             if (covei_load_seqcst(&queue->shared->head) != head)
                 continue;
@@ -218,7 +214,7 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
             uint64_t used = ((uint64_t)length + wanted->pad - 1) & ~((uint64_t)wanted->pad - 1);
             room = is_true && used < room ? room - used : 0;
             predicted = covei_load_relaxed(&covei_ring_buffer(ring, b)->link) & COVEI_NO_BUFFER;
-        } while (count < wanted->most && room && find_at(queue, first + count, predicted, false, &b) > 0);
+        } while (count < wanted->most && room && find_at(queue, first + count, predicted, IN_PASSING, &b) > 0);
         if (covei_unlikely(!count)) {
             out->length[0] = length_of(ring, b);
             if (covei_load_seqcst(&queue->shared->head) == head && out->length[0] > wanted->size_bytes)
@@ -230,7 +226,7 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
         /* From here on our cursor says that nothing before `first` is ours to finish: nothing is. */
         if (covei_unlikely(covei_load_relaxed(cursor) != first))
             covei_store_seqcst(cursor, first);
-        if (covei_likely(move_head(queue, head, first + count))) {
+        if (covei_likely(covei_queue_move_head(queue, head, first + count))) {
             out->number = first;
             out->count = count;
             out->deliveries = 1;
@@ -253,7 +249,7 @@ cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) 
         uint64_t next = covei_head_number(head, t->next);
         if (covei_unlikely(find_back(queue, next, out)))
             return COVE_OK;
-        int there = find_at(queue, next, next == t->next ? t->predicted : COVEI_NO_BUFFER, thorough, &b);
+        int there = find_at(queue, next, next == t->next ? t->predicted : COVEI_NO_BUFFER, thorough ? THOROUGH : BRISK, &b);
         if (next != t->next)
             t->predicted = COVEI_NO_BUFFER;
         t->next = next;

@@ -1,7 +1,7 @@
 /* What one stream does, seen by its user; mostly in one process. Deaths are in tests/crash/. */
 #include "tests/support.h"
 
-#include "stream/stream_layout.h"
+#include "stream/stream.h"
 
 #include <pthread.h>
 #include <sys/mman.h>
@@ -828,4 +828,18 @@ TEST(a_child_of_an_only_writer_is_not_the_only_writer) {
     assert_int_equal(end_of(child(write_as_the_only_child, only)), 0);
     write_number(only, 2);
     cove_stream_close(only);
+}
+
+/* Else every call pays for locked instructions, and only a benchmark sees it. */
+TEST(what_one_thread_uses_stays_that_threads) {
+    cove_stream *stream = open_stream(NULL);
+    for (uint64_t n = 1; n <= 3; n++) {
+        write_number(stream, n);
+        number_is(stream, n);
+    }
+    if (!covei_load_relaxed(&covei_fences_are_light))
+        skip();
+    assert_int_equal(covei_load_relaxed(&stream->writing.lock.owner), covei_local_thread());
+    assert_int_equal(covei_load_relaxed(&stream->reading.lock.owner), covei_local_thread());
+    cove_stream_close(stream);
 }

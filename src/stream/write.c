@@ -221,7 +221,7 @@ static inline cove_result place(cove_stream *stream, uint32_t b, bool thorough) 
     /* 7: where a reader's guess cannot have led it here, the tail must; and now and then, so that nobody has far to walk, and so that it is
      * never a whole round behind: a reader that was overtaken sees by the tail that its guess is worth nothing. */
     if (covei_unlikely(!(w->last + 1 == number && w->promised == b) || !(~number & ring->mask & 7)))
-        covei_ring_raise_tail(ring, number + 1);
+        covei_ring_raise(&ring->shared->tail, number + 1);
     w->last = number;
     w->promised = replaced;
     w->next = number + 1;

@@ -3,6 +3,10 @@
 
 #define SPINS 200
 
+#if !defined(__x86_64__) && !defined(__i386__) && !defined(__aarch64__)
+_Thread_local char covei_local_mark;
+#endif
+
 void covei_local_reset(covei_local *local) {
 #ifdef __SANITIZE_THREAD__
     bool may_own = false; /* it knows no barrier that one side pays for */

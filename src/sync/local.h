@@ -26,10 +26,24 @@ void covei_local_reset(covei_local *local);
 void covei_local_enter_slowly(covei_local *local);
 void covei_local_leave_slowly(covei_local *local);
 
-/* Tells threads that live apart: the address of something that each has. */
+/* Tells threads that live apart: where each has its thread-local storage. Read from its register where there is one, because a shared
+ * library would call a function for it. The fallback is one variable for all files: an own one in each would make each see a stranger. */
+#if !defined(__x86_64__) && !defined(__i386__) && !defined(__aarch64__)
+extern _Thread_local char covei_local_mark;
+#endif
 static inline uint64_t covei_local_thread(void) {
-    static _Thread_local char mine;
-    return (uint64_t)(uintptr_t)&mine;
+#if defined(__x86_64__)
+    void *mark;
+    __asm__("mov %%fs:0, %0" : "=r"(mark));
+#elif defined(__i386__)
+    void *mark;
+    __asm__("mov %%gs:0, %0" : "=r"(mark));
+#elif defined(__aarch64__)
+    void *mark = __builtin_thread_pointer();
+#else
+    void *mark = &covei_local_mark;
+#endif
+    return (uint64_t)(uintptr_t)mark;
 }
 
 static inline void covei_local_enter(covei_local *local) {

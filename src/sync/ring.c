@@ -79,9 +79,9 @@ uint64_t covei_ring_newest(const covei_ring *ring, uint64_t from) {
     return newest_of_all(ring, number);
 }
 
-void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail) {
-    uint64_t seen = covei_load_relaxed(&ring->shared->tail);
-    while ((int64_t)(tail - seen) > 0 && !covei_cas_seqcst(&ring->shared->tail, &seen, tail))
+void covei_ring_raise(covei_a64 *word, uint64_t to) {
+    uint64_t seen = covei_load_relaxed(word);
+    while ((int64_t)(to - seen) > 0 && !covei_cas_seqcst(word, &seen, to))
         ;
 }
 

@@ -202,8 +202,8 @@ static inline covei_a64 *covei_ring_cell(const covei_ring *ring, uint64_t number
  * looked at. */
 uint64_t covei_ring_newest(const covei_ring *ring, uint64_t from);
 
-/* Raises the tail. */
-void covei_ring_raise_tail(const covei_ring *ring, uint64_t tail);
+/* Raises the tail, or what else only grows. */
+void covei_ring_raise(covei_a64 *word, uint64_t to);
 
 /* Whether slot and generation in an own word are alive. Of PLACED it has 13 bits, which with the 36 of the number tell it apart; recovery
  * leaves none older in the table. */

@@ -1409,8 +1409,8 @@ TEST(c_38_2_one_mutex_does_not_keep_anybody_from_the_other) {
 
 /* Two who announce themselves and look for the other: with one barrier and one light fence, never do both miss the other. */
 typedef struct meeting {
-    covei_a32 announced[2], saw[2], step[2], missed;
-    covei_a32 load[48][32]; /* lines that both write, so that stores of the second queue up behind them */
+    covei_a32 announced[2][32], saw[2], step[2], missed;
+    covei_a32 load[64][16384]; /* lines that both write, of one set of the caches: stores of the second queue up behind them for long */
 } meeting;
 
 #define MEETINGS 100000u
@@ -1422,19 +1422,26 @@ static void keep_step(meeting *m, int who, uint32_t step) {
         ;
 }
 
+static void dawdle(uint32_t steps) {
+    for (uint32_t i = 0; i < steps; i++)
+        __asm__ volatile("" ::: "memory");
+}
+
+/* Which of them is a little late changes from round to round: what can be seen only when they meet at one moment is seen on any machine. */
 static void meet(meeting *m, int who, covei_reach reach) {
     for (uint32_t round = 1; round <= MEETINGS; round++) {
-        for (int i = 0; i < 48 && !who; i++)
+        for (int i = 0; i < 64 && !who; i++)
             covei_store_relaxed(&m->load[i][0], round);
         keep_step(m, who, 3 * round);
-        for (int i = 0; i < 48 && who; i++)
+        dawdle(who ? round / 256 % 8 * 32 : round % 256);
+        for (int i = 0; i < 64 && who; i++)
             covei_store_relaxed(&m->load[i][0], round);
-        covei_store_relaxed(&m->announced[who], round);
+        covei_store_relaxed(&m->announced[who][0], round);
         if (who)
             covei_fence_light();
         else
             (void)covei_barrier(reach);
-        covei_store_relaxed(&m->saw[who], covei_load_relaxed(&m->announced[1 - who]));
+        covei_store_relaxed(&m->saw[who], covei_load_relaxed(&m->announced[1 - who][0]));
         keep_step(m, who, 3 * round + 1);
         if (!who && covei_load_relaxed(&m->saw[0]) != round && covei_load_relaxed(&m->saw[1]) != round)
             covei_add_relaxed(&m->missed, 1);
