@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "block/block_layout.h"
+#include "queue/queue_layout.h"
 #include "segment/internal.h"
 #include "stream/stream_layout.h"
 
@@ -18,8 +19,10 @@ typedef struct look {
     cove_object_info info;
     covei_block_look block;
     covei_stream_shape stream;
-    covei_ring ring; /* with null pointers: only offsets and sizes */
-    uint16_t borrowed[COVEI_SLOTS_MAX];
+    covei_queue_shape queue;
+    covei_ring ring;                   /* with null pointers: only offsets and sizes */
+    uint64_t ring_at;                  /* where it begins in the file */
+    uint32_t in_hand[COVEI_SLOTS_MAX]; /* of each slot: what it has borrowed, or taken */
 } look;
 
 /* Bytes of a segment as they are now; what the file does not have reads as zero. */
@@ -90,31 +93,61 @@ static void look_at_block(look *l) {
         l->info.is_unrepaired = true; /* died inside, and nobody has come by yet */
 }
 
+static uint64_t cell_of(const look *l, uint64_t number) {
+    covei_a64 cell;
+    read_part(l->file, l->ring_at + l->ring.cell_at + 8 * (number & l->ring.mask), &cell, sizeof cell);
+    return covei_load_relaxed(&cell);
+}
+
 /* The number of the newest value, from the tail on, as far as the cells are there. */
 static uint64_t newest_of(const look *l, uint64_t tail) {
     uint64_t number = tail;
-    for (uint32_t steps = 0; steps <= l->ring.cells; steps++) {
-        covei_a64 cell;
-        read_part(l->file, l->facts.object_offset + l->ring.cell_at + 8 * (number & l->ring.mask), &cell, sizeof cell);
-        if (covei_cell_ahead(covei_load_relaxed(&cell), number) != 0)
-            break;
+    for (uint32_t steps = 0; steps <= l->ring.cells && covei_cell_ahead(cell_of(l, number), number) == 0; steps++)
         number++;
-    }
     return number - 1;
+}
+
+/* Some at a time of an array of words in the file. */
+#define WORDS 512u
+static uint32_t read_words(const look *l, uint64_t offset, uint32_t at, uint32_t count, covei_a64 words[WORDS]) {
+    uint32_t now = count - at < WORDS ? count - at : WORDS;
+    read_part(l->file, offset + 8 * (uint64_t)at, words, now * sizeof *words);
+    return now;
+}
+
+/* How many live members have the mark. */
+static uint32_t count_marked(const look *l, uint32_t mark) {
+    uint32_t count = 0;
+    for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
+        covei_slot_shm s;
+        read_slot(l, slot, &s);
+        count += covei_load_relaxed(&s.hold[COVEI_HOLD_MARKS]) & mark && slot_is_alive(l->file, slot);
+    }
+    return count;
 }
 
 /* Counts the tickets that are out, in all and of each slot, in one pass. */
 static void count_tickets(look *l) {
-    covei_a64 words[512];
-    for (uint32_t at = 0; at < l->ring.tickets; at += 512) {
-        uint32_t count = l->ring.tickets - at < 512 ? l->ring.tickets - at : 512;
-        read_part(l->file, l->facts.object_offset + sizeof(covei_ring_shm) + 8 * (uint64_t)at, words, count * sizeof *words);
+    covei_a64 words[WORDS];
+    for (uint32_t at = 0, count; at < l->ring.tickets; at += count) {
+        count = read_words(l, l->ring_at + sizeof(covei_ring_shm), at, l->ring.tickets, words);
         for (uint32_t i = 0; i < count; i++) {
             uint64_t ticket = covei_load_relaxed(&words[i]);
             l->info.borrowed_count += ticket != 0;
-            l->borrowed[covei_ticket_slot(ticket)] += ticket != 0;
+            l->in_hand[covei_ticket_slot(ticket)] += ticket != 0;
         }
     }
+}
+
+/* What streams and queues have in common. */
+static void look_at_payload(look *l, const covei_payload *payload, const covei_ring_shm *shared) {
+    l->info.capacity_bytes = payload->capacity_bytes;
+    l->info.type = payload->type;
+    l->info.element_bytes = payload->element_bytes;
+    l->info.keeps_times = l->ring.keeps_times;
+    l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared->tail));
+    l->info.writer_count = count_marked(l, COVEI_MARK_WRITES);
+    l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE_WRITER, COVEI_LOCK_SHARED);
 }
 
 static void look_at_stream(look *l) {
@@ -124,21 +157,91 @@ static void look_at_stream(look *l) {
         l->info.state = result;
         return;
     }
-    read_part(l->file, l->facts.object_offset, &shared, sizeof shared);
-    l->info.capacity_bytes = l->stream.payload.capacity_bytes;
-    l->info.type = l->stream.payload.type;
-    l->info.element_bytes = l->stream.payload.element_bytes;
+    l->ring_at = l->facts.object_offset;
+    read_part(l->file, l->ring_at, &shared, sizeof shared);
     l->info.depth = l->stream.depth;
     l->info.loans = l->stream.loans;
     l->info.borrows = l->stream.borrows;
-    l->info.keeps_times = l->stream.keeps_times;
-    l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared.tail));
+    look_at_payload(l, &l->stream.payload, &shared);
     count_tickets(l);
-    l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE_WRITER, COVEI_LOCK_SHARED);
-    for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
-        covei_slot_shm s;
-        read_slot(l, slot, &s);
-        l->info.writer_count += covei_load_relaxed(&s.hold[COVEI_HOLD_MARKS]) & COVEI_MARK_WRITES && slot_is_alive(l->file, slot);
+}
+
+static uint64_t cursor_of(const look *l, uint32_t slot) {
+    covei_slot_shm s;
+    if (slot >= l->facts.slot_count)
+        return 0;
+    read_slot(l, slot, &s);
+    return covei_load_relaxed(&s.hold64[COVEI_HOLD_CURSOR]);
+}
+
+/* What is in hand: of whom the head names, what his cursor has not passed; else what own words say. And what was given back. */
+static void count_own_words(look *l, uint64_t head, uint64_t next) {
+    covei_a64 words[WORDS];
+    uint32_t namesake = covei_cell_buffer(head), count;
+    uint64_t first = namesake < l->facts.slot_count ? cursor_of(l, namesake) : next;
+    if (next - first > COVEI_RUN_MAX)
+        first = next;
+    for (uint32_t at = 0; at < l->ring.buffer_count; at += count) {
+        count = read_words(l, l->ring_at + l->ring.own_at, at, l->ring.buffer_count, words);
+        for (uint32_t i = 0; i < count; i++) {
+            uint64_t own = covei_load_relaxed(&words[i]), number = covei_taken_number(own, next);
+            covei_own_state state = covei_own_state_of(own);
+            uint32_t slot = covei_own_slot(own);
+            if (state == COVEI_OWN_PLACED || state == COVEI_OWN_LEFT) {
+                number = covei_placed_number(own, next);
+                if (number - first >= next - first || !covei_cell_is(cell_of(l, number), number, at + i))
+                    continue;
+                slot = namesake;
+            } else if (state == COVEI_OWN_BACK) {
+                l->info.ready_count++;
+                continue;
+            } else if (state != COVEI_OWN_TAKEN && (state != COVEI_OWN_CLAIMED || (int64_t)(cursor_of(l, slot) - number) > 0)) {
+                continue;
+            }
+            l->info.in_flight_count++;
+            l->in_hand[slot % COVEI_SLOTS_MAX]++;
+        }
+    }
+}
+
+static void look_at_queue(look *l) {
+    covei_queue_shm shared;
+    covei_ring_shm ring;
+    cove_result result = covei_queue_shape_read(l->facts.object_fact, l->facts.object_bytes, NULL, &l->queue, &l->ring);
+    if (result != COVE_OK) {
+        l->info.state = result;
+        return;
+    }
+    l->ring_at = l->facts.object_offset + sizeof shared;
+    read_part(l->file, l->facts.object_offset, &shared, sizeof shared);
+    read_part(l->file, l->ring_at, &ring, sizeof ring);
+    cove_object_info *o = &l->info;
+    o->depth = l->queue.depth;
+    o->loans = l->queue.loans;
+    o->holds = l->queue.holds;
+    o->max_deliveries = l->queue.max_deliveries;
+    o->drops_oldest = l->queue.drops_oldest;
+    memcpy(o->dead_letter, shared.dead_letter, sizeof o->dead_letter - 1);
+    look_at_payload(l, &l->queue.payload, &ring);
+    o->consumer_count = count_marked(l, COVEI_MARK_TAKES);
+    o->has_only_consumer = holds(l->file, COVEI_BYTE_ROLE_TAKER, COVEI_LOCK_SHARED);
+    uint64_t head = covei_load_relaxed(&shared.head), newest = o->newest_sequence;
+    uint64_t next = newest + 1 + (uint64_t)covei_cell_ahead(head, newest + 1), first = covei_load_relaxed(&ring.first);
+    o->dropped_count = covei_load_relaxed(&shared.dropped);
+    o->redelivered_count = covei_load_relaxed(&shared.redelivered);
+    o->dead_letter_count = covei_load_relaxed(&shared.buried);
+    o->delivered_count = next - first > o->dropped_count ? next - first - o->dropped_count : 0;
+    count_own_words(l, head, next);
+    if ((int64_t)(newest - next) < 0)
+        return;
+    o->ready_count += newest + 1 - next;
+    uint64_t cell = cell_of(l, next);
+    if (l->ring.keeps_times && !covei_cell_ahead(cell, next) && covei_cell_buffer(cell) < l->ring.buffer_count) {
+        covei_buffer_shm buffer;
+        cove_time_ns now = cove_now();
+        read_part(l->file, l->ring_at + l->ring.buffer_at + covei_cell_buffer(cell) * l->ring.stride_bytes, &buffer, sizeof buffer);
+        cove_time_ns pushed = covei_load_relaxed(&buffer.time);
+        o->oldest_age_ns = now > pushed ? now - pushed : 0;
     }
 }
 
@@ -165,7 +268,7 @@ static cove_result look_at(covei_dir dir, const char *name, look *l) {
     l->info.state = result;
     if (result != COVE_OK)
         return COVE_OK;
-    l->info.kind = l->facts.kind == COVE_KIND_BLOCK || l->facts.kind == COVE_KIND_STREAM ? (cove_kind)l->facts.kind : COVE_KIND_UNKNOWN;
+    l->info.kind = l->facts.kind >= COVE_KIND_BLOCK && l->facts.kind <= COVE_KIND_QUEUE ? (cove_kind)l->facts.kind : COVE_KIND_UNKNOWN;
     l->info.lifetime = (cove_lifetime)l->facts.lifetime;
     l->info.object_bytes = l->facts.object_bytes;
     l->info.layout_major = l->facts.layout_major;
@@ -182,6 +285,8 @@ static cove_result look_at(covei_dir dir, const char *name, look *l) {
         look_at_block(l);
     else if (l->facts.kind == COVE_KIND_STREAM)
         look_at_stream(l);
+    else if (l->facts.kind == COVE_KIND_QUEUE)
+        look_at_queue(l);
     if (l->info.state == COVE_OK && covei_is_leftover(l->file, l->info.lifetime, &dead) == COVE_OK && dead)
         l->info.state = COVE_ERR_NOT_FOUND;
     return COVE_OK;
@@ -296,16 +401,17 @@ static void tell_attachment(const look *l, uint32_t index, cove_attachment_info 
     };
     memcpy(out_info->program, slot.program, sizeof slot.program);
     out_info->has_bell = covei_load_relaxed(&slot.hold[COVEI_SLOT_BELL]) != 0;
-    if (l->info.kind != COVE_KIND_STREAM)
+    if (l->info.kind != COVE_KIND_STREAM && l->info.kind != COVE_KIND_QUEUE)
         return;
     uint32_t marks = covei_load_relaxed(&slot.hold[COVEI_HOLD_MARKS]);
     uint64_t cursor = covei_load_relaxed(&slot.hold64[COVEI_HOLD_CURSOR]);
     out_info->is_writer = marks & COVEI_MARK_WRITES;
+    out_info->is_consumer = marks & COVEI_MARK_TAKES;
+    *(l->info.kind == COVE_KIND_QUEUE ? &out_info->taken_count : &out_info->borrowed_count) = l->in_hand[index % COVEI_SLOTS_MAX];
     out_info->is_awaited = marks & COVEI_MARK_AWAITED;
     out_info->is_reader = marks & (COVEI_MARK_READS | COVEI_MARK_AWAITED);
     out_info->behind_count =
         out_info->is_reader && (int64_t)(l->info.newest_sequence + 1 - cursor) > 0 ? l->info.newest_sequence + 1 - cursor : 0;
-    out_info->borrowed_count = l->borrowed[index % COVEI_SLOTS_MAX];
 }
 
 cove_result cove_inspect_attachments(const char *domain, const char *name, cove_inspect_attachment_fn each, void *context) {

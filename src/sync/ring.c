@@ -22,19 +22,19 @@ bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_by
                                                         : 24,
         .keeps_times = keeps_times,
     };
-    uint64_t own_at, buffer_at, pool;
+    uint64_t pool;
     if (!covei_align_up_u64(sizeof(covei_ring_shm) + 8 * (uint64_t)ring.tickets, 128, &ring.cell_at) ||
-        !covei_align_up_u64(ring.cell_at + 8 * (uint64_t)ring.cells, 128, &own_at) ||
-        !covei_align_up_u64(own_at + 8 * (uint64_t)ring.buffer_count, 128, &buffer_at) ||
+        !covei_align_up_u64(ring.cell_at + 8 * (uint64_t)ring.cells, 128, &ring.own_at) ||
+        !covei_align_up_u64(ring.own_at + 8 * (uint64_t)ring.buffer_count, 128, &ring.buffer_at) ||
         !covei_align_up_u64(ring.payload_offset + capacity_bytes, 64, &ring.stride_bytes) ||
-        !covei_mul_u64(ring.stride_bytes, ring.buffer_count, &pool) || !covei_add_u64(buffer_at, pool, &ring.object_bytes))
+        !covei_mul_u64(ring.stride_bytes, ring.buffer_count, &pool) || !covei_add_u64(ring.buffer_at, pool, &ring.object_bytes))
         return false;
     if (object) {
         ring.shared = (covei_ring_shm *)(void *)object;
         ring.ticket = (covei_a64 *)(void *)(object + sizeof(covei_ring_shm));
         ring.cell = (covei_a64 *)(void *)(object + ring.cell_at);
-        ring.own = (covei_a64 *)(void *)(object + own_at);
-        ring.buffers = object + buffer_at;
+        ring.own = (covei_a64 *)(void *)(object + ring.own_at);
+        ring.buffers = object + ring.buffer_at;
     }
     *out_ring = ring;
     return true;

@@ -171,8 +171,8 @@ typedef struct covei_ring {
     uint8_t *buffers;
     uint64_t stride_bytes;
     uint64_t capacity_bytes;
-    uint64_t cell_at, object_bytes;
-    uint32_t cells, mask; /* a power of two, and it less one */
+    uint64_t cell_at, own_at, buffer_at, object_bytes; /* offsets in the object; and what all of it takes */
+    uint32_t cells, mask;                              /* a power of two, and it less one */
     uint32_t buffer_count;
     uint32_t tickets;
     uint32_t payload_offset;

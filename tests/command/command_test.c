@@ -445,3 +445,115 @@ TEST(a_number_that_does_not_fit_is_refused_and_not_cut) {
     expect_run(0, "", "printf 12345678 | %s pub any --frame 8", COVE);
     cove_stream_close(any);
 }
+
+/* ---- Queues. */
+
+TEST(lines_pass_from_push_to_pop_one_to_one) {
+    expect_run(0, "", "printf 'one\\ntwo\\n\\nfour' | %s push q --tag 5", COVE);
+    json_t *o = json_of("%s stat --json q", COVE);
+    assert_string_equal(json_string_value(json_object_get(o, "kind")), "queue");
+    assert_string_equal(json_string_value(json_object_get(o, "lifetime")), "until-removed");
+    assert_int_equal(json_integer_value(json_object_get(o, "ready")), 4);
+    assert_int_equal(json_integer_value(json_object_get(o, "in_flight")), 0);
+    assert_int_equal(json_integer_value(json_object_get(o, "depth")), 64);
+    assert_true(json_integer_value(json_object_get(o, "oldest_age_ns")) > 0);
+    json_decref(o);
+    expect_run(0, "one\n", "%s pop q --peek", COVE);
+    expect_run(0, "one\n", "%s pop q", COVE);
+    o = json_of("%s pop q --json", COVE);
+    assert_string_equal(json_string_value(json_object_get(o, "value")), "two");
+    assert_int_equal(json_integer_value(json_object_get(o, "sequence")), 2);
+    assert_int_equal(json_integer_value(json_object_get(o, "tag")), 5);
+    assert_int_equal(json_integer_value(json_object_get(o, "deliveries")), 1);
+    json_decref(o);
+    expect_run(0, "\nfour\n", "%s pop q --count 2", COVE);
+    expect_run(7, "", "%s pop q --timeout 0 2>/dev/null", COVE);
+    expect_run(7, "", "%s pop q --timeout 0.1 2>/dev/null", COVE);
+    expect_run(0, "", "%s pop q --follow --timeout 0", COVE);
+    expect_run(0, "", "%s ls | grep -q '^q *queue'", COVE);
+    expect_run(0, "", "%s rm q", COVE);
+}
+
+TEST(a_command_that_fails_gives_its_message_back) {
+    expect_run(0, "", "printf 'a\\nb\\nc\\n' | %s push q", COVE);
+    expect_run(1, "a 1 1 1", "%s pop q --exec 'cat; printf \" $COVE_SEQUENCE $COVE_DELIVERIES $COVE_LENGTH\"; exit 9' 2>/dev/null", COVE);
+    expect_run(0, "cove: message 1, delivery 2: the command ended with 9; it was put back\n", "%s pop q --exec 'exit 9' 2>&1; test $? = 1",
+               COVE);
+    expect_run(0, "cove: message 1, delivery 3: the command ended with 137; it was put back\n",
+               "%s pop q --exec 'kill -9 $$' 2>&1; test $? = 1", COVE);
+    expect_run(0, "a 4 b 1 c 1 ", "%s pop q --count 3 --exec 'cat; printf \" $COVE_DELIVERIES \"'", COVE);
+    json_t *o = json_of("%s stat --json q", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "ready")), 0);
+    assert_int_equal(json_integer_value(json_object_get(o, "delivered")), 3);
+    assert_int_equal(json_integer_value(json_object_get(o, "redelivered")), 3);
+    json_decref(o);
+    /* A command that does not read its input has still done its work. */
+    expect_run(0, "", "head -c 1000000 /dev/zero | %s push big --frame 1000000", COVE);
+    expect_run(0, "", "%s pop big --exec true", COVE);
+    expect_run(0, "", "%s rm q big", COVE);
+}
+
+TEST(a_message_whose_worker_is_killed_goes_to_another) {
+    expect_run(0, "", "echo job | %s push q", COVE);
+    expect_run(0, "",
+               "%s pop q --exec 'exec sleep 100' & pid=$!; for i in $(seq 50); do %s stat q | grep -q 'has 1 in hand' && break; "
+               "sleep 0.05; done; kill -9 $pid; wait $pid; true",
+               COVE, COVE);
+    expect_run(0, "job 2", "%s pop q --exec 'tr -d \"\\n\"; printf \" $COVE_DELIVERIES\"'", COVE);
+    expect_run(0, "", "! pgrep -f 'sleep 100' -P 1", COVE); /* its command has ended with it */
+    expect_run(0, "", "%s rm q", COVE);
+}
+
+TEST(what_nobody_gets_done_goes_to_the_dead_letters) {
+    expect_run(0, "", "printf 'bad\\ngood\\n' | %s push q --dead-letter q.dead --max-deliveries 2", COVE);
+    expect_run(0, "good\n", "%s pop q --follow --timeout 0.5 --exec 'read line; test $line = good && echo $line' 2>/dev/null", COVE);
+    expect_run(0, "bad\n", "%s pop q.dead", COVE);
+    json_t *o = json_of("%s stat --json q", COVE);
+    assert_int_equal(json_integer_value(json_object_get(o, "dead_letters")), 1);
+    assert_string_equal(json_string_value(json_object_get(o, "dead_letter")), "q.dead");
+    json_decref(o);
+    expect_run(0, "", "%s rm q q.dead", COVE);
+}
+
+TEST(a_pipeline_of_workers_does_all_the_work) {
+    expect_run(0, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
+               "(for i in 1 2; do %s pop q --until-closed --exec 'sleep 0.01; echo $(cat)' 2>/dev/null & done; seq 10 | %s push q --depth 2; "
+               "wait) | sort -n | grep .",
+               COVE, COVE);
+    expect_run(0, "", "%s rm q", COVE);
+}
+
+TEST(push_and_pop_tell_what_is_wrong) {
+    expect_run(2, "", "%s pop 2>/dev/null", COVE);
+    expect_run(2, "", "%s pop q --count 0 2>/dev/null", COVE);
+    expect_run(2, "", "%s pop q --peek --follow 2>/dev/null", COVE);
+    expect_run(2, "", "%s push q --max-deliveries 0 </dev/null 2>/dev/null", COVE);
+    expect_run(2, "", "%s push q --max-deliveries 3 </dev/null 2>/dev/null", COVE); /* and where should they go */
+    expect_run(1, "", "%s pop nosuch --timeout 0 2>/dev/null", COVE);
+    expect_run(4, "", "%s pop nosuch --timeout 0.2 2>/dev/null", COVE);
+    expect_run(0, "", "echo x | %s set b", COVE);
+    expect_run(5, "", "%s pop b 2>/dev/null", COVE);
+    expect_run(5, "", "echo x | %s push b 2>/dev/null", COVE);
+    expect_run(0, "", "%s rm b", COVE);
+    expect_run(7, "", "seq 3 | %s push q --depth 2 --timeout 0.1 2>/dev/null", COVE);
+    expect_run(0, "1\n2\n", "%s pop q --follow --timeout 0", COVE);
+    expect_run(0, "", "%s rm q", COVE);
+    expect_run(0, "", "seq 5 | %s push q --depth 2 --drop-oldest", COVE);
+    expect_run(0, "4\n5\n", "%s pop q --follow --timeout 0", COVE);
+    expect_run(0, "", "%s stat q | grep -q '3 dropped'", COVE);
+    expect_run(130, "", "(%s pop q --follow & sleep 0.3; kill -INT $!; wait $!) 2>/dev/null", COVE);
+    expect_run(1, "", "(%s pop q --follow & sleep 0.3; %s rm --force q; wait $!) 2>/dev/null", COVE, COVE);
+}
+
+TEST(hz_and_stat_tell_of_a_queue) {
+    expect_run(0, "", "echo first | %s push q --capacity 64", COVE);
+    json_t *o = json_of("(yes 12345678 | %s push q --rate 200 & pid=$!; " COVE " pop q --follow >/dev/null & other=$!; " COVE
+                        " hz q --json --count 1 --window 0.5; kill $pid $other; wait) 2>/dev/null",
+                        COVE);
+    double pushed = json_real_value(json_object_get(o, "pushed_hz")), taken = json_real_value(json_object_get(o, "taken_hz"));
+    assert_true(pushed > 20 && pushed < 2000);
+    assert_true(taken > 20 && taken < 2000);
+    json_decref(o);
+    expect_run(0, "", "%s stat q | grep -q '^  so far '", COVE);
+    expect_run(0, "", "%s rm --force q", COVE);
+}

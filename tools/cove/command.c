@@ -194,11 +194,8 @@ const char *size_text(uint64_t bytes) {
     return out;
 }
 
-const char *age_text(uint64_t unix_ns) {
+static const char *seconds_text(int64_t seconds) {
     char *out = scratch();
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    int64_t seconds = (int64_t)now.tv_sec - (int64_t)(unix_ns / 1000000000);
     if (seconds < 0)
         seconds = 0;
     if (seconds < 120)
@@ -209,6 +206,25 @@ const char *age_text(uint64_t unix_ns) {
         snprintf(out, 32, "%" PRId64 "h", seconds / 3600);
     else
         snprintf(out, 32, "%" PRId64 "d", seconds / 86400);
+    return out;
+}
+
+const char *age_text(uint64_t unix_ns) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return seconds_text((int64_t)now.tv_sec - (int64_t)(unix_ns / 1000000000));
+}
+
+const char *duration_text(uint64_t ns) {
+    char *out = scratch();
+    if (ns >= UINT64_C(10000000000))
+        return seconds_text((int64_t)(ns / 1000000000));
+    if (ns >= 1000000000)
+        snprintf(out, 32, "%.1fs", (double)ns / 1e9);
+    else if (ns >= 1000000)
+        snprintf(out, 32, "%.0fms", (double)ns / 1e6);
+    else
+        snprintf(out, 32, "%.0fus", (double)ns / 1e3);
     return out;
 }
 
@@ -253,6 +269,28 @@ static json_t *hex_json(const uint8_t *bytes, size_t count) {
     return json_string(text);
 }
 
+static void add_queue_json(json_t *o, const cove_object_info *info) {
+    json_object_set_new(o, "holds", json_integer(info->holds));
+    json_object_set_new(o, "ready", json_integer((json_int_t)info->ready_count));
+    json_object_set_new(o, "in_flight", json_integer((json_int_t)info->in_flight_count));
+    json_object_set_new(o, "pushed", json_integer((json_int_t)info->newest_sequence));
+    json_object_set_new(o, "delivered", json_integer((json_int_t)info->delivered_count));
+    json_object_set_new(o, "redelivered", json_integer((json_int_t)info->redelivered_count));
+    json_object_set_new(o, "dropped", json_integer((json_int_t)info->dropped_count));
+    json_object_set_new(o, "drops_oldest", json_boolean(info->drops_oldest));
+    if (info->keeps_times)
+        json_object_set_new(o, "oldest_age_ns", json_integer((json_int_t)info->oldest_age_ns));
+    if (info->dead_letter[0]) {
+        json_object_set_new(o, "dead_letter", json_string(safe_text(info->dead_letter)));
+        json_object_set_new(o, "max_deliveries", json_integer(info->max_deliveries));
+        json_object_set_new(o, "dead_letters", json_integer((json_int_t)info->dead_letter_count));
+    }
+    json_object_set_new(o, "producers", json_integer(info->writer_count));
+    json_object_set_new(o, "consumers", json_integer(info->consumer_count));
+    json_object_set_new(o, "only_producer", json_boolean(info->has_only_writer));
+    json_object_set_new(o, "only_consumer", json_boolean(info->has_only_consumer));
+}
+
 json_t *object_json(const cove_object_info *info) {
     bool known = info->state == COVE_OK || info->state == COVE_ERR_NOT_FOUND;
     char text[32];
@@ -288,19 +326,23 @@ json_t *object_json(const cove_object_info *info) {
         json_object_set_new(o, "single_copy", json_boolean(info->is_single_copy));
         json_object_set_new(o, "unrepaired", json_boolean(info->is_unrepaired));
     }
-    if (info->kind == COVE_KIND_STREAM) {
+    if (info->kind == COVE_KIND_STREAM || info->kind == COVE_KIND_QUEUE) {
         json_object_set_new(o, "capacity_bytes", json_integer((json_int_t)info->capacity_bytes));
         json_object_set_new(o, "element_type", json_string(cove_type_label(info->type)));
         json_object_set_new(o, "element_bytes", json_integer(info->element_bytes));
         json_object_set_new(o, "depth", json_integer(info->depth));
         json_object_set_new(o, "loans", json_integer(info->loans));
-        json_object_set_new(o, "borrows", json_integer(info->borrows));
-        json_object_set_new(o, "borrowed", json_integer(info->borrowed_count));
         json_object_set_new(o, "newest_sequence", json_integer((json_int_t)info->newest_sequence));
-        json_object_set_new(o, "writers", json_integer(info->writer_count));
-        json_object_set_new(o, "only_writer", json_boolean(info->has_only_writer));
         json_object_set_new(o, "times", json_boolean(info->keeps_times));
     }
+    if (info->kind == COVE_KIND_STREAM) {
+        json_object_set_new(o, "borrows", json_integer(info->borrows));
+        json_object_set_new(o, "borrowed", json_integer(info->borrowed_count));
+        json_object_set_new(o, "writers", json_integer(info->writer_count));
+        json_object_set_new(o, "only_writer", json_boolean(info->has_only_writer));
+    }
+    if (info->kind == COVE_KIND_QUEUE)
+        add_queue_json(o, info);
     return o;
 }
 

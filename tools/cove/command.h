@@ -41,6 +41,8 @@ int run_set(int argc, char **argv);
 int run_pub(int argc, char **argv);
 int run_sub(int argc, char **argv);
 int run_hz(int argc, char **argv);
+int run_push(int argc, char **argv);
+int run_pop(int argc, char **argv);
 int run_rm(int argc, char **argv);
 int run_gc(int argc, char **argv);
 int run_doctor(int argc, char **argv);
@@ -71,6 +73,8 @@ bool parse_lifetime(const char *text, cove_lifetime *out_lifetime);
 const char *size_text(uint64_t bytes);
 /* "3m", "2d"; how long ago. */
 const char *age_text(uint64_t unix_ns);
+/* "12ms", "3.0s", "5m". */
+const char *duration_text(uint64_t ns);
 /* "ok", "dead", "foreign", … */
 const char *state_text(cove_result state);
 /* A file name as it may be shown: bytes that a terminal would act on are '?'. */

@@ -1,9 +1,12 @@
 /* cove hz */
+#define _POSIX_C_SOURCE 200809L
 #include "values.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 typedef struct wish {
     uint64_t count;
@@ -92,6 +95,42 @@ static int measure(cove_stream *stream, const wish *w, bool json, void *data, ui
     return EXIT_DONE;
 }
 
+/* A queue is only looked at: who measures is not to take anybody's messages. */
+static int measure_queue(const cove_object_info *first, const wish *w, const settings *s) {
+    cove_object_info before = *first, now;
+    cove_time_ns began = cove_now();
+    for (uint64_t windows = 0; !w->count || windows < w->count; windows++) {
+        for (cove_time_ns end = began + (uint64_t)(w->window * 1e9), t; (t = cove_now()) < end;) {
+            uint64_t rest = soon(end) - t;
+            nanosleep(&(struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)}, NULL);
+            if (is_stopped())
+                return EXIT_INTERRUPTED;
+        }
+        if (cove_inspect_object(s->domain, first->name, &now) != COVE_OK || memcmp(now.id, first->id, sizeof now.id)) {
+            say("the queue was removed");
+            return EXIT_NO;
+        }
+        cove_time_ns ended = cove_now();
+        double seconds = (double)(ended - began) / 1e9, pushed = (double)(now.newest_sequence - before.newest_sequence) / seconds;
+        double taken = (double)(now.delivered_count + now.dropped_count - before.delivered_count - before.dropped_count) / seconds;
+        if (s->json) {
+            json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "pushed_hz", pushed, "taken_hz", taken, "ready", (json_int_t)now.ready_count,
+                                  "in_flight", (json_int_t)now.in_flight_count);
+            json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
+            putchar('\n');
+            json_decref(o);
+        } else {
+            printf("%s%12.1f%s Hz pushed   %s%12.1f%s Hz taken   %8" PRIu64 " waiting   %6" PRIu64 " in flight\n", styled(BOLD), pushed,
+                   styled(PLAIN), styled(BOLD), taken, styled(PLAIN), now.ready_count, now.in_flight_count);
+        }
+        if (fflush(stdout) != 0)
+            return EXIT_NO_ROOM;
+        before = now;
+        began = ended;
+    }
+    return EXIT_DONE;
+}
+
 int run_hz(int argc, char **argv) {
     static const struct option own[] = {{"count", required_argument, NULL, 'c'}, {"window", required_argument, NULL, 'w'}, {0}};
     settings s;
@@ -104,8 +143,12 @@ int run_hz(int argc, char **argv) {
     if (argc - optind != 1)
         return misused("hz", "hz needs one name");
     is_stopped();
-    cove_stream_options options = {.domain = s.domain, .deadline_ns = s.deadline_ns, .start = COVE_START_NEW, .interruptible = true};
-    if (open_for_reading(&stream, argv[optind], options, !s.has_timeout) != COVE_OK || cove_stream_get_info(stream, &info) != COVE_OK)
+    cove_object_info object;
+    if (cove_inspect_object(s.domain, argv[optind], &object) == COVE_OK && object.kind == COVE_KIND_QUEUE && object.state == COVE_OK)
+        return measure_queue(&object, &w, &s);
+    cove_stream_options options = {.domain = s.domain, .start = COVE_START_NEW, .interruptible = true};
+    if (open_for_reading(&stream, argv[optind], options, s.has_timeout ? s.deadline_ns : COVE_FOREVER) != COVE_OK ||
+        cove_stream_get_info(stream, &info) != COVE_OK)
         return is_stopped() ? EXIT_INTERRUPTED : failed();
     void *data = malloc(info.capacity_bytes ? (size_t)info.capacity_bytes : 1);
     if (!data) {

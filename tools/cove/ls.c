@@ -35,10 +35,10 @@ static void print_row(const cove_object_info *o, int width) {
         snprintf(members, sizeof members, "%u%s", o->live_count, o->has_readers ? "+r" : "");
     style state = o->state == COVE_OK ? (o->is_unrepaired ? YELLOW : GREEN) : o->state == COVE_ERR_NOT_FOUND ? DIM : RED;
     printf("%s%-*s%s  %-7s %9s %9s  %-13s %7s  %04o %5u %5s  %s%s%s\n", styled(BOLD), width, safe_text(o->name), styled(PLAIN),
-           known ? cove_kind_name(o->kind) : "-",
-           known ? size_text(o->kind == COVE_KIND_STREAM ? o->capacity_bytes : o->length_bytes) : "-", size_text(o->allocated_bytes),
-           known ? cove_lifetime_name(o->lifetime) : "-", members, o->mode, o->owner_uid, known ? age_text(o->created_unix_ns) : "-",
-           styled(state), o->state == COVE_OK && o->is_unrepaired ? "unrepaired" : state_text(o->state), styled(PLAIN));
+           known ? cove_kind_name(o->kind) : "-", known ? size_text(o->kind == COVE_KIND_BLOCK ? o->length_bytes : o->capacity_bytes) : "-",
+           size_text(o->allocated_bytes), known ? cove_lifetime_name(o->lifetime) : "-", members, o->mode, o->owner_uid,
+           known ? age_text(o->created_unix_ns) : "-", styled(state),
+           o->state == COVE_OK && o->is_unrepaired ? "unrepaired" : state_text(o->state), styled(PLAIN));
 }
 
 int run_ls(int argc, char **argv) {

@@ -33,10 +33,36 @@ const verb verbs[] = {
      "  --until-closed    end when the last writer has gone and all is read\n"
      "  --raw             the bytes of the values, and nothing between them\n",
      run_sub},
-    {"hz", "NAME", "Tells how many values a second a stream gets, how evenly they come, and how many bytes.",
+    {"hz", "NAME",
+     "Tells how many values a second a stream gets, how evenly they come, and how many bytes; of a queue, how many come and go.",
      "  --window SEC      tell each SEC seconds (default 1)\n"
      "  --count N         end after telling N times\n",
      run_hz},
+    {"push", "NAME", "Pushes stdin to a queue, one message a line; creates the queue if there is none.",
+     "  --type TYPE       of a new queue: text (default), bytes, i8 … i64, u8 … u64, f32, f64; a line holds one vector\n"
+     "  --frame BYTES     one message each BYTES of stdin instead of each line\n"
+     "  --capacity BYTES  largest message of a new queue, with K, M or G (default: 4K, or the frame)\n"
+     "  --depth N         how many messages may wait in a new queue (default 64)\n"
+     "  --dead-letter Q   of a new queue: the queue for messages that nobody gets done\n"
+     "  --max-deliveries N  after so many deliveries (default 5)\n"
+     "  --drop-oldest     of a new queue: where it is full, the oldest message goes; else this waits\n"
+     "  --lifetime HOW    of a new queue: until-removed (default), while-used, while-owned\n"
+     "  --mode MODE       of a new queue's file, like 0640 (default: the domain's)\n"
+     "  --times           the queue must keep times; one that is created here does\n"
+     "  --tag N           a number that goes with each message\n"
+     "  --rate HZ         so many messages a second at most\n"
+     "  --only-producer   nobody else may push meanwhile\n"
+     "  --timeout SEC     how long each message waits for room (default: for ever)\n",
+     run_push},
+    {"pop", "NAME", "Takes a message from a queue and prints it; it is done when it is printed, or when CMD has succeeded.",
+     "  --exec CMD        give each message to the shell command CMD on its stdin; done if that exits with 0, else put back.\n"
+     "                    CMD finds COVE_SEQUENCE, COVE_TAG, COVE_DELIVERIES and COVE_LENGTH in its environment\n"
+     "  --follow          go on, and wait for more; with --timeout end when none has come for so long\n"
+     "  --count N         N messages instead of one\n"
+     "  --until-closed    go on until the last producer has gone and all is taken\n"
+     "  --peek            print the next message and leave it there\n"
+     "  --raw             the bytes of the messages, and nothing between them\n",
+     run_pop},
     {"rm", "NAME…", "Removes objects. Who is attached keeps what they have.", "  --force           also while somebody is attached\n",
      run_rm},
     {"gc", "", "Removes everything whose last user is dead.", "  --dry-run         only say what would go\n", run_gc},

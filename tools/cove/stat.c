@@ -1,8 +1,11 @@
 /* cove stat */
+#define _POSIX_C_SOURCE 200809L
 #include "command.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <time.h>
 
 static bool add_json(void *context, const cove_attachment_info *a) {
     json_t *one = json_pack("{s:i, s:i, s:b, s:b, s:i, s:I, s:b, s:s, s:I, s:b, s:i}", "slot", (int)a->slot, "generation",
@@ -14,13 +17,15 @@ static bool add_json(void *context, const cove_attachment_info *a) {
     json_object_set_new(one, "lossless", json_boolean(a->is_awaited));
     json_object_set_new(one, "behind", json_integer((json_int_t)a->behind_count));
     json_object_set_new(one, "borrowed", json_integer(a->borrowed_count));
+    json_object_set_new(one, "consumer", json_boolean(a->is_consumer));
+    json_object_set_new(one, "in_hand", json_integer(a->taken_count));
     json_object_set_new(one, "bell", json_boolean(a->has_bell));
     json_array_append_new(context, one);
     return true;
 }
 
 static bool print_attachment(void *context, const cove_attachment_info *a) {
-    (void)context;
+    const cove_object_info *o = context;
     printf("  %sslot %-4u%s pid %-8u %-16s %s%-5s%s for %s", styled(BOLD), a->slot, styled(PLAIN), a->pid, safe_text(a->program),
            styled(a->is_alive ? GREEN : RED), a->is_alive ? "alive" : "dead", styled(PLAIN), age_text(a->since_unix_ns));
     if (a->is_owner)
@@ -30,7 +35,11 @@ static bool print_attachment(void *context, const cove_attachment_info *a) {
     if (a->reading_count)
         printf(", holds %u read lock%s", a->reading_count, a->reading_count == 1 ? "" : "s");
     if (a->is_writer)
-        printf(", writes");
+        printf(o->kind == COVE_KIND_QUEUE ? ", produces" : ", writes");
+    if (a->is_consumer)
+        printf(", consumes");
+    if (a->taken_count)
+        printf(", %shas %u in hand%s", styled(a->is_alive ? PLAIN : YELLOW), a->taken_count, styled(PLAIN));
     if (a->is_reader)
         printf(", reads%s, %" PRIu64 " behind", a->is_awaited ? " lossless" : "", a->behind_count);
     if (a->borrowed_count)
@@ -41,6 +50,46 @@ static bool print_attachment(void *context, const cove_attachment_info *a) {
         printf(", in another PID namespace (%" PRIu64 ")", a->pid_namespace);
     putchar('\n');
     return true;
+}
+
+/* How quickly messages come and go: two looks, a moment apart. False: it has gone meanwhile. */
+#define MOMENT_NS 200000000
+typedef struct rates {
+    double pushed, taken;
+} rates;
+
+static bool measure(const settings *s, const cove_object_info *o, rates *out) {
+    cove_object_info later;
+    cove_time_ns began = cove_now();
+    nanosleep(&(struct timespec){0, MOMENT_NS}, NULL);
+    if (cove_inspect_object(s->domain, o->name, &later) != COVE_OK || memcmp(o->id, later.id, sizeof o->id))
+        return false;
+    double seconds = (double)(cove_now() - began) / 1e9;
+    out->pushed = (double)(later.newest_sequence - o->newest_sequence) / seconds;
+    out->taken = (double)(later.delivered_count + later.dropped_count - o->delivered_count - o->dropped_count) / seconds;
+    return true;
+}
+
+static void print_queue(const settings *s, const cove_object_info *o) {
+    rates r;
+    printf("  messages   %s, up to %s (%" PRIu64 " bytes) each%s\n", cove_type_label(o->type), size_text(o->capacity_bytes),
+           o->capacity_bytes, o->keeps_times ? ", with times" : "");
+    printf("  waiting    %s%" PRIu64 "%s of %u", styled(o->ready_count >= o->depth ? YELLOW : BOLD), o->ready_count, styled(PLAIN),
+           o->depth);
+    if (o->keeps_times && o->ready_count)
+        printf(", the oldest for %s", duration_text(o->oldest_age_ns));
+    printf(o->drops_oldest ? "; when it is full, the oldest is dropped\n" : "\n");
+    printf("  in flight  %" PRIu64 "\n", o->in_flight_count);
+    printf("  so far     %" PRIu64 " pushed, %" PRIu64 " delivered, %" PRIu64 " delivered again, %" PRIu64 " dropped\n", o->newest_sequence,
+           o->delivered_count, o->redelivered_count, o->dropped_count);
+    if (measure(s, o, &r))
+        printf("  now        %.0f pushed and %.0f taken a second\n", r.pushed, r.taken);
+    if (o->dead_letter[0])
+        printf("  dead ones  %" PRIu64 " went to the queue %s, each after %u deliveries\n", o->dead_letter_count, safe_text(o->dead_letter),
+               o->max_deliveries);
+    printf("  buffers    %u: %u of depth, %u for loans, %u for holds\n", o->depth + o->loans + o->holds, o->depth, o->loans, o->holds);
+    printf("  producers  %u%s\n  consumers  %u%s\n", o->writer_count, o->has_only_writer ? ", the only one" : "", o->consumer_count,
+           o->has_only_consumer ? ", the only one" : "");
 }
 
 static void print_object(const settings *s, const cove_object_info *o) {
@@ -74,8 +123,10 @@ static void print_object(const settings *s, const cove_object_info *o) {
                o->loans, o->borrows, o->borrowed_count);
         printf("  writers    %u%s\n", o->writer_count, o->has_only_writer ? ", the only one" : "");
     }
+    if (o->kind == COVE_KIND_QUEUE)
+        print_queue(s, o);
     printf("  members    %u of %u slots alive%s\n", o->live_count, o->slot_count, o->has_readers ? ", and read-only members" : "");
-    if (o->live_count + o->dead_count && cove_inspect_attachments(s->domain, o->name, print_attachment, NULL) != COVE_OK)
+    if (o->live_count + o->dead_count && cove_inspect_attachments(s->domain, o->name, print_attachment, (void *)(uintptr_t)o) != COVE_OK)
         failed();
 }
 
@@ -99,6 +150,11 @@ int run_stat(int argc, char **argv) {
         status = now > status ? now : status;
         if (s.json) {
             json_t *o = object_json(&info), *members = json_array();
+            rates r;
+            if (info.state == COVE_OK && info.kind == COVE_KIND_QUEUE && measure(&s, &info, &r)) {
+                json_object_set_new(o, "pushed_per_second", json_real(r.pushed));
+                json_object_set_new(o, "taken_per_second", json_real(r.taken));
+            }
             if (info.state == COVE_OK || info.state == COVE_ERR_NOT_FOUND) {
                 cove_result result = cove_inspect_attachments(s.domain, info.name, add_json, members);
                 (void)result; /* what could be seen is there */

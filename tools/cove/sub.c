@@ -119,8 +119,8 @@ int run_sub(int argc, char **argv) {
         return misused("sub", "sub needs one name");
     is_stopped();
     w.options.domain = s.domain;
-    w.options.deadline_ns = s.deadline_ns;
-    if (open_for_reading(&stream, argv[optind], w.options, !s.has_timeout) != COVE_OK || cove_stream_get_info(stream, &info) != COVE_OK)
+    if (open_for_reading(&stream, argv[optind], w.options, s.has_timeout ? s.deadline_ns : COVE_FOREVER) != COVE_OK ||
+        cove_stream_get_info(stream, &info) != COVE_OK)
         return is_stopped() ? EXIT_INTERRUPTED : failed();
     void *data = malloc(info.capacity_bytes ? (size_t)info.capacity_bytes : 1);
     if (!data) {

@@ -232,22 +232,37 @@ cove_time_ns soon(cove_time_ns until_ns) {
     return until_ns < next ? until_ns : next;
 }
 
-cove_result open_for_reading(cove_stream **out_stream, const char *name, cove_stream_options options, bool for_ever) {
-    cove_time_ns until = for_ever ? COVE_FOREVER : options.deadline_ns;
+cove_result open_when_there(open_fn open, void *context, const char *what, const char *name, cove_time_ns until_ns) {
     bool is_told = false;
-    options.how = COVE_OPEN;
     for (;;) {
-        options.deadline_ns = is_told ? soon(until) : 0;
-        options.access = COVE_READ_WRITE;
-        cove_result result = cove_stream_open(out_stream, name, &options);
-        if (result == COVE_ERR_ACCESS && options.follow != COVE_FOLLOW_LOSSLESS) {
-            options.access = COVE_READ_ONLY;
-            result = cove_stream_open(out_stream, name, &options);
-        }
-        if ((result != COVE_ERR_NOT_FOUND && result != COVE_ERR_TIMEOUT) || is_stopped() || cove_now() >= until)
+        cove_time_ns deadline_ns = is_told ? soon(until_ns) : COVE_TRY;
+        cove_result result = open(context, name, COVE_READ_WRITE, deadline_ns);
+        if (result == COVE_ERR_ACCESS)
+            result = open(context, name, COVE_READ_ONLY, deadline_ns);
+        if ((result != COVE_ERR_NOT_FOUND && result != COVE_ERR_TIMEOUT) || is_stopped() || cove_now() >= until_ns)
             return result;
         if (!is_told)
-            say("waiting for a stream '%s'", safe_text(name));
+            say("waiting for a %s '%s'", what, safe_text(name));
         is_told = true;
     }
+}
+
+typedef struct stream_wish {
+    cove_stream **out_stream;
+    cove_stream_options options;
+} stream_wish;
+
+static cove_result open_stream(void *context, const char *name, cove_access access, cove_time_ns deadline_ns) {
+    stream_wish *w = context;
+    w->options.deadline_ns = deadline_ns;
+    w->options.access = access;
+    if (access == COVE_READ_ONLY && w->options.follow == COVE_FOLLOW_LOSSLESS)
+        return COVE_ERR_ACCESS; /* as it was told */
+    return cove_stream_open(w->out_stream, name, &w->options);
+}
+
+cove_result open_for_reading(cove_stream **out_stream, const char *name, cove_stream_options options, cove_time_ns until_ns) {
+    stream_wish w = {out_stream, options};
+    w.options.how = COVE_OPEN;
+    return open_when_there(open_stream, &w, "stream", name, until_ns);
 }

@@ -1,4 +1,4 @@
-/* Values of streams as text and as JSON, for the verbs that write and read them. */
+/* Values of streams and messages of queues as text and as JSON, for the verbs that write and read them. */
 #ifndef COVE_VALUES_H
 #define COVE_VALUES_H
 
@@ -24,8 +24,9 @@ bool is_stopped(void);
 /* An end for one wait: no later than `until_ns`, and soon enough to notice is_stopped. */
 cove_time_ns soon(cove_time_ns until_ns);
 
-/* Opens a stream that must exist, for reading; with all rights where they can be had, else read-only. Waits for the name until the
- * deadline, or for ever. */
-cove_result open_for_reading(cove_stream **out_stream, const char *name, cove_stream_options options, bool for_ever);
+/* Opens what must exist: with all rights where they can be had, else read-only. Waits for the name, and says so. */
+typedef cove_result (*open_fn)(void *context, const char *name, cove_access access, cove_time_ns deadline_ns);
+cove_result open_when_there(open_fn open, void *context, const char *what, const char *name, cove_time_ns until_ns);
+cove_result open_for_reading(cove_stream **out_stream, const char *name, cove_stream_options options, cove_time_ns until_ns);
 
 #endif
