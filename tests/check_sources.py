@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-OURS = {"cove", "base", "platform", "segment", "sync", "block", "stream", "queue", "inspect"}
+OURS = {"cove", "base", "platform", "segment", "sync", "block", "stream", "queue", "call", "inspect"}
 C11 = {"assert.h", "errno.h", "inttypes.h", "limits.h", "signal.h", "stdalign.h", "stdarg.h", "stdatomic.h", "stdbool.h", "stddef.h",
        "stdint.h", "stdio.h", "stdlib.h", "string.h", "time.h", "math.h", "ctype.h"}
 problems = []

@@ -3,6 +3,7 @@
 #define COVE_COVE_H
 
 #include <cove/block.h>
+#include <cove/call.h>
 #include <cove/domain.h>
 #include <cove/inspect.h>
 #include <cove/queue.h>

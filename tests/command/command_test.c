@@ -516,10 +516,11 @@ TEST(what_nobody_gets_done_goes_to_the_dead_letters) {
 }
 
 TEST(a_pipeline_of_workers_does_all_the_work) {
-    expect_run(0, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
-               "(for i in 1 2; do %s pop q --until-closed --exec 'sleep 0.01; echo $(cat)' 2>/dev/null & done; seq 10 | %s push q --depth 2; "
-               "wait) | sort -n | grep .",
-               COVE, COVE);
+    expect_run(
+        0, "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n",
+        "(for i in 1 2; do %s pop q --until-closed --exec 'sleep 0.01; echo $(cat)' 2>/dev/null & done; seq 10 | %s push q --depth 2; "
+        "wait) | sort -n | grep .",
+        COVE, COVE);
     expect_run(0, "", "%s rm q", COVE);
 }
 

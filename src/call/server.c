@@ -1,0 +1,333 @@
+/* Serving: a request, whose it is, and where its reply goes. */
+#include "call/call.h"
+
+#include "base/error.h"
+#include "sync/local.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Queues of clients that are kept open, at least: opening one takes a hundred times as long as a reply. */
+#define KEPT 64
+
+/* A client is asked for its life when this much time has passed since the last time. */
+#define LOOK_NS UINT64_C(5000000)
+
+/* A client's queue. `users` counts requests in hand that will be answered there. */
+typedef struct caller {
+    struct caller *next;
+    cove_queue *replies;
+    uint64_t number;
+    uint64_t reply_bytes;
+    uint32_t users;
+    covei_a32 has_gone; /* as it was seen at looked_ns */
+    covei_a64 looked_ns;
+} caller;
+
+struct cove_server {
+    covei_service service;
+    covei_local lock; /* guards the list; nothing that takes long is done under it */
+    uint64_t epoch;
+    caller *callers; /* the last used first */
+    uint32_t count;
+};
+
+cove_result cove_server_open_sized(cove_server **out_server, const char *name, const cove_call_options *options, size_t options_bytes) {
+    cove_server *server = calloc(1, sizeof *server);
+    covei_error_about(NULL, NULL);
+    if (!server)
+        return covei_fail(COVE_ERR_MEMORY, 0, "open", "no memory for the handle");
+    cove_result result = out_server ? covei_service_open(&server->service, name, options, options_bytes, COVE_QUEUE_CONSUMER)
+                                    : covei_fail(COVE_ERR_ARGUMENT, 0, "open", "there is no place for the handle");
+    if (result != COVE_OK) {
+        free(server);
+        return result;
+    }
+    server->service.options.how = COVE_OPEN;
+    server->service.options.flags = COVE_QUEUE_PRODUCER;
+    server->epoch = covei_process_epoch();
+    covei_local_reset(&server->lock);
+    *out_server = server;
+    return COVE_OK;
+}
+
+static void drop(caller *c) {
+    cove_queue_close(c->replies);
+    free(c);
+}
+
+void cove_server_close(cove_server *server) {
+    if (!server)
+        return;
+    cove_queue_close(server->service.requests);
+    for (caller *c = server->callers, *next; c; c = next) {
+        next = c->next;
+        drop(c);
+    }
+    free(server);
+}
+
+/* ---- Callers. */
+
+/* The lock, free in a child of fork whatever the parent's threads held. */
+static void enter(cove_server *server) {
+    if (covei_unlikely(!covei_process_is(server->epoch))) {
+        covei_local_reset(&server->lock);
+        server->epoch = covei_process_epoch();
+    }
+    covei_local_enter(&server->lock);
+}
+
+/* Takes the caller of this number to the front. Null: not kept. */
+static caller *find(cove_server *server, uint64_t number) {
+    for (caller **at = &server->callers; *at; at = &(*at)->next)
+        if ((*at)->number == number) {
+            caller *c = *at;
+            *at = c->next;
+            c->next = server->callers;
+            server->callers = c;
+            c->users++;
+            return c;
+        }
+    return NULL;
+}
+
+/* Takes out of the list what is not in use and has gone, or is one too many: from the last on. Null: there is none. */
+static caller *surplus(cove_server *server) {
+    caller **found = NULL;
+    uint32_t kept = 0;
+    for (caller **at = &server->callers; *at; at = &(*at)->next)
+        if (++kept && !(*at)->users && (covei_load_relaxed(&(*at)->has_gone) || kept > KEPT))
+            found = at;
+    caller *c = found ? *found : NULL;
+    if (c) {
+        *found = c->next;
+        server->count--;
+    }
+    return c;
+}
+
+static void leave(cove_server *server, caller *c) {
+    enter(server);
+    c->users--;
+    caller *old = server->count > KEPT || covei_load_relaxed(&c->has_gone) ? surplus(server) : NULL;
+    covei_local_leave(&server->lock);
+    if (old)
+        drop(old);
+}
+
+/* Whether nobody waits at the queue any more: its client was killed, or gave the call up. */
+static bool has_gone(caller *c) {
+    uint32_t consumers = 1;
+    cove_time_ns now = covei_clock_ns();
+    if (covei_load_relaxed(&c->has_gone) || covei_likely(now - covei_load_relaxed(&c->looked_ns) < LOOK_NS))
+        return covei_load_relaxed(&c->has_gone);
+    covei_store_relaxed(&c->looked_ns, now);
+    if (cove_queue_is_removed(c->replies) || cove_queue_members(c->replies, NULL, &consumers) != COVE_OK || !consumers)
+        covei_store_relaxed(&c->has_gone, 1);
+    return covei_load_relaxed(&c->has_gone);
+}
+
+/* COVE_OK, and the caller, to be left · COVE_ERR_GONE · another failure, told. */
+static cove_result caller_of(cove_server *server, uint64_t number, caller **out_caller) {
+    char name[COVE_NAME_MAX + 1];
+    cove_queue_info info;
+    enter(server);
+    caller *c = find(server, number);
+    covei_local_leave(&server->lock);
+    if (!c) {
+        cove_queue *replies;
+        covei_call_reply_name(name, server->service.name, number);
+        cove_result result = cove_queue_open(&replies, name, &server->service.options);
+        if (result == COVE_OK && (result = cove_queue_get_info(replies, &info)) != COVE_OK)
+            cove_queue_close(replies);
+        if (result != COVE_OK)
+            return result == COVE_ERR_NOT_FOUND ? COVE_ERR_GONE : result;
+        caller *fresh = calloc(1, sizeof *fresh);
+        if (!fresh) {
+            cove_queue_close(replies);
+            return covei_fail(COVE_ERR_MEMORY, 0, "serve", "no memory for a client's queue");
+        }
+        *fresh = (caller){.replies = replies, .number = number};
+        fresh->reply_bytes = info.capacity_bytes > sizeof(covei_reply_shm) ? info.capacity_bytes - sizeof(covei_reply_shm) : 0;
+        enter(server);
+        c = find(server, number);
+        if (!c) {
+            fresh->next = server->callers;
+            fresh->users = 1;
+            server->callers = c = fresh;
+            server->count++;
+        }
+        covei_local_leave(&server->lock);
+        if (c != fresh)
+            drop(fresh); /* another thread was quicker */
+    }
+    if (has_gone(c)) {
+        leave(server, c);
+        return COVE_ERR_GONE;
+    }
+    *out_caller = c;
+    return COVE_OK;
+}
+
+/* ---- Requests. */
+
+static cove_result check(cove_server *server, const void *request) {
+    covei_error_about(server ? server->service.domain : NULL, server ? server->service.name : NULL);
+    if (!server || !request)
+        return covei_fail(COVE_ERR_ARGUMENT, 0, "serve", "the %s is null", server ? "request" : "server");
+    return COVE_OK;
+}
+
+cove_result cove_server_take(cove_server *server, cove_request *out_request, cove_time_ns deadline_ns) {
+    cove_result checked = check(server, out_request);
+    if (checked != COVE_OK)
+        return checked;
+    for (;;) {
+        covei_request_shm head;
+        cove_message m;
+        caller *c;
+        cove_result result = cove_queue_take(server->service.requests, &m, deadline_ns);
+        if (result < 0 || result == COVE_REMOVED)
+            return result;
+        bool is_request = m.length_bytes >= sizeof head;
+        if (is_request)
+            memcpy(&head, m.data, sizeof head);
+        cove_result found = !is_request                            ? COVE_ERR_GONE
+                            : covei_clock_ns() >= head.deadline_ns ? COVE_ERR_GONE
+                                                                   : caller_of(server, head.client, &c);
+        if (found == COVE_OK) {
+            *out_request = (cove_request){.data = (const char *)m.data + sizeof head,
+                                          .length_bytes = m.length_bytes - sizeof head,
+                                          .correlation = m.tag,
+                                          .client = head.client,
+                                          .deliveries = m.deliveries,
+                                          .deadline_ns = head.deadline_ns,
+                                          .reply_bytes = c->reply_bytes,
+                                          .message = m,
+                                          .held = c};
+            return result;
+        }
+        cove_error told = *cove_last_error();
+        cove_result ended = cove_queue_done(server->service.requests, &m); /* nobody waits for it, or nobody can be told */
+        (void)ended;
+        if (found != COVE_ERR_GONE) {
+            covei_error_restore(&told);
+            return found;
+        }
+    }
+}
+
+/* Ends the request, which is no longer the caller's concern. */
+static cove_result end(cove_server *server, cove_request *request, bool is_done) {
+    caller *c = request->held;
+    cove_result result = is_done ? cove_queue_done(server->service.requests, &request->message)
+                                 : cove_queue_put_back(server->service.requests, &request->message);
+    request->held = NULL;
+    leave(server, c);
+    return result;
+}
+
+static cove_result check_held(cove_server *server, cove_request *request) {
+    cove_result result = check(server, request);
+    if (result == COVE_OK && !request->held)
+        return covei_fail(COVE_ERR_VIEW, 0, "serve", "this request was ended already");
+    return result;
+}
+
+cove_result cove_server_put_back(cove_server *server, cove_request *request) {
+    cove_result result = check_held(server, request);
+    return result == COVE_OK ? end(server, request, false) : result;
+}
+
+/* A place for the reply in the client's queue. Who does not take what he has got is not waited for. */
+static cove_result reserve(caller *c, uint64_t size_bytes, cove_loan *out_loan) {
+    cove_result result = cove_queue_reserve(c->replies, sizeof(covei_reply_shm) + size_bytes, out_loan, COVE_TRY);
+    return result < 0 ? result : COVE_OK;
+}
+
+/* Sends what is in the loan. COVE_OK · COVE_ERR_GONE · COVE_ERR_FULL; told. */
+static cove_result send_reply(caller *c, const cove_request *request, covei_reply_shm head, cove_loan *loan, uint64_t size_bytes) {
+    head.deliveries = request->deliveries;
+    memcpy(loan->data, &head, sizeof head);
+    loan->length_bytes = sizeof head + size_bytes;
+    loan->tag = request->correlation;
+    cove_result result = cove_queue_commit(c->replies, loan, COVE_TRY);
+    if (result < 0)
+        cove_queue_abandon(c->replies, loan);
+    if (has_gone(c))
+        return covei_fail(COVE_ERR_GONE, 0, "reply", "its client has gone, or waits no longer");
+    return result < 0 ? result : COVE_OK;
+}
+
+static cove_result too_large(uint64_t size_bytes, const cove_request *request) {
+    return covei_fail(COVE_ERR_SIZE, 0, "reply", "the reply has %llu bytes, and its client takes up to %llu",
+                      (unsigned long long)size_bytes, (unsigned long long)request->reply_bytes);
+}
+
+cove_result cove_server_reply(cove_server *server, cove_request *request, int32_t status, const void *data, uint64_t size_bytes) {
+    cove_loan loan;
+    cove_result result = check_held(server, request);
+    if (result != COVE_OK)
+        return result;
+    if (!data && size_bytes)
+        return covei_fail(COVE_ERR_ARGUMENT, 0, "reply", "the reply is null");
+    caller *c = request->held;
+    bool fits = size_bytes <= request->reply_bytes;
+    result = reserve(c, fits ? size_bytes : 0, &loan);
+    if (result == COVE_OK) {
+        if (fits && size_bytes)
+            memcpy((char *)loan.data + sizeof(covei_reply_shm), data, (size_t)size_bytes);
+        covei_reply_shm head = {.status = status, .result = fits ? COVE_OK : COVE_ERR_SIZE, .needed_bytes = size_bytes};
+        result = send_reply(c, request, head, &loan, fits ? size_bytes : 0);
+        if (result == COVE_OK && !fits)
+            result = too_large(size_bytes, request);
+    }
+    cove_error told = *cove_last_error();
+    cove_result ended = end(server, request, true);
+    if (result == COVE_OK)
+        return ended;
+    covei_error_restore(&told);
+    return result;
+}
+
+cove_result cove_serve(cove_server *server, cove_serve_fn function, void *context, cove_time_ns deadline_ns) {
+    cove_request request;
+    cove_loan loan;
+    uint64_t size_bytes = 0;
+    if (!function) {
+        covei_error_about(server ? server->service.domain : NULL, server ? server->service.name : NULL);
+        return covei_fail(COVE_ERR_ARGUMENT, 0, "serve", "the function is null");
+    }
+    cove_result result = cove_server_take(server, &request, deadline_ns);
+    if (result < 0 || result == COVE_REMOVED)
+        return result;
+    caller *c = request.held;
+    result = reserve(c, request.reply_bytes, &loan);
+    if (result == COVE_OK) {
+        int32_t status = function(context, &request, (char *)loan.data + sizeof(covei_reply_shm), &size_bytes);
+        bool fits = size_bytes <= request.reply_bytes;
+        covei_reply_shm head = {.status = status, .result = fits ? COVE_OK : COVE_ERR_SIZE, .needed_bytes = size_bytes};
+        result = send_reply(c, &request, head, &loan, fits ? size_bytes : 0);
+        if (result == COVE_OK && !fits)
+            result = too_large(size_bytes, &request);
+    } else if (has_gone(c)) {
+        result = COVE_ERR_GONE;
+    }
+    cove_error told = *cove_last_error();
+    cove_result ended = end(server, &request, true);
+    if (result == COVE_OK)
+        return ended;
+    covei_error_restore(&told);
+    return result;
+}
+
+cove_result cove_server_fd(cove_server *server, int *out_fd) {
+    cove_result result = check(server, out_fd);
+    return result == COVE_OK ? cove_queue_fd(server->service.requests, out_fd) : result;
+}
+
+void cove_server_interrupt(cove_server *server) {
+    if (server)
+        cove_queue_interrupt(server->service.requests);
+}
