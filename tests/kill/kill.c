@@ -225,7 +225,7 @@ int main(int argc, char **argv) {
     static const struct {
         const subject *of;
         const operation *operations;
-    } all[] = {{&blocks, block_operations}, {&streams, stream_operations}};
+    } all[] = {{&blocks, block_operations}, {&streams, stream_operations}, {&queues, queue_operations}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const operation *o = all[i].operations; o->name; o++)
             for (mode m = KILL; m <= WAITER; m++) {

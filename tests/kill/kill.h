@@ -21,9 +21,17 @@ typedef struct scene {
     cove_stream *reader; /* of the parent: a lossless one, where the operation has it */
     cove_loan loan;
     cove_value value;
-    uint64_t written; /* the newest number before the operation */
-    int fd;           /* the survivor's, where it waits by a descriptor */
-    uint64_t looked;  /* what the survivor has read up to, while the process was stopped */
+    cove_queue *queue, *queue_survivor;
+    cove_message message;
+    /* Of messages, by tag: those of survivors from 1 on, the child's from CHILD_TAGS on. */
+    uint8_t seen[256];     /* how often a survivor got it */
+    uint8_t had[256];      /* the child got it, and had returned from that: 1; and was done with it: 2 */
+    uint32_t pushed;       /* by survivors */
+    uint32_t child_pushed; /* by the child, and it had returned from that */
+    uint32_t first_order;  /* tag that a survivor got last as a first delivery */
+    uint64_t written;      /* the newest number before the operation */
+    int fd;                /* the survivor's, where it waits by a descriptor */
+    uint64_t looked;       /* what the survivor has read up to, while the process was stopped */
     unsigned flags;
     cove_lifetime lifetime;
     cove_time_ns deadline_ns, soon_ns; /* told before the stepping, so that the clock is not stepped through */
@@ -42,7 +50,7 @@ typedef struct subject {
     wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
     int (*wait)(scene *s); /* a waiter beside the killed one: 0 when it got what it waited for */
 } subject;
-extern const subject blocks, streams;
+extern const subject blocks, streams, queues;
 
 typedef struct operation {
     const char *name;
@@ -57,7 +65,7 @@ typedef struct operation {
     bool for_waiters;          /* also killed there while somebody waits beside it */
     unsigned more;             /* the subject's own */
 } operation;
-extern const operation block_operations[], stream_operations[];
+extern const operation block_operations[], stream_operations[], queue_operations[];
 
 extern const char *kill_domain;
 
