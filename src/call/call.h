@@ -30,7 +30,7 @@ static_assert(sizeof(covei_request_shm) == 16 && sizeof(covei_reply_shm) == 32, 
 
 /* The queue of a client's replies. */
 static inline void covei_call_reply_name(char out_name[COVE_NAME_MAX + 1], const char *service, uint64_t client) {
-    snprintf(out_name, COVE_NAME_MAX + 1, "%s.client-%016llx", service, (unsigned long long)client);
+    snprintf(out_name, COVE_NAME_MAX + 1, "%.*s.client-%016llx", COVEI_CALL_NAME_MAX, service, (unsigned long long)client);
 }
 
 /* What both sides have: the service, and the options for all its queues. */

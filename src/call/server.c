@@ -186,7 +186,7 @@ cove_result cove_server_take(cove_server *server, cove_request *out_request, cov
     for (;;) {
         covei_request_shm head;
         cove_message m;
-        caller *c;
+        caller *c = NULL;
         cove_result result = cove_queue_take(server->service.requests, &m, deadline_ns);
         if (result < 0 || result == COVE_REMOVED)
             return result;

@@ -237,10 +237,9 @@ static void look_at_queue(look *l) {
     o->ready_count += newest + 1 - next;
     uint64_t cell = cell_of(l, next);
     if (l->ring.keeps_times && !covei_cell_ahead(cell, next) && covei_cell_buffer(cell) < l->ring.buffer_count) {
-        covei_buffer_shm buffer;
-        cove_time_ns now = cove_now();
-        read_part(l->file, l->ring_at + l->ring.buffer_at + covei_cell_buffer(cell) * l->ring.stride_bytes, &buffer, sizeof buffer);
-        cove_time_ns pushed = covei_load_relaxed(&buffer.time);
+        cove_time_ns now = cove_now(), pushed;
+        read_part(l->file, l->ring_at + l->ring.buffer_at + covei_cell_buffer(cell) * l->ring.stride_bytes + l->ring.time_offset, &pushed,
+                  sizeof pushed);
         o->oldest_age_ns = now > pushed ? now - pushed : 0;
     }
 }

@@ -266,8 +266,11 @@ bool covei_pause(uint64_t duration_ns);
 
 /* 30. The clock of deadlines.
  *     30.1 post: never steps back, also from one process to another
- *     30.2 post: does not jump when the time of day is set */
+ *     30.2 post: does not jump when the time of day is set
+ * The coarse one costs a third, and stands still for some milliseconds at a time.
+ *     30.3 post: not ahead of the other, and at most 50 ms behind it */
 cove_time_ns covei_clock_ns(void);
+cove_time_ns covei_clock_coarse_ns(void);
 
 /* 31. The time of day, ns since 1970, for people.
  *     31.1 post: within a second of what the system says */

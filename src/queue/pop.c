@@ -9,6 +9,9 @@
 #define SMALL_BYTES 4096
 #define OVERTAKEN_MAX 8
 
+/* Where there always is a next message, nobody waits, and dead consumers are looked for after so many. */
+#define SWEEP_EACH 256
+
 static const char none_came[] = "no message until the deadline";
 
 typedef enum verb { POP, TAKE, PEEK, WAIT } verb;
@@ -34,7 +37,7 @@ static inline void describe(const cove_queue *queue, uint32_t b, uint64_t number
     out->deliveries = deliveries;
     out->sequence = number;
     out->tag = covei_load_relaxed(&buffer->tag);
-    out->time_ns = queue->ring.keeps_times ? covei_load_relaxed(&buffer->time) : 0;
+    out->time_ns = queue->ring.keeps_times ? covei_load_relaxed(covei_ring_time(&queue->ring, b)) : 0;
     out->held[0] = out->held[1] = 0;
 }
 
@@ -53,10 +56,19 @@ static inline void hand_over(const cove_queue *queue, const covei_run *run, wish
     w->count = run->count;
 }
 
+/* What the own word becomes of a message that is done with: FREE; or, while its producer has not confirmed it, PLACED by him as before: he is
+ * not through with the buffer (ACQUIRE knows the rest). */
+static inline uint64_t free_word(const covei_ring *ring, uint32_t b, uint64_t number) {
+    const covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
+    if (covei_likely(covei_load_acquire(&buffer->number) == number)) /* PAIR confirmed */
+        return 0;
+    return (covei_load_relaxed(&buffer->writer) & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_PLACED << 61 | (number & COVEI_OWN_NUMBER);
+}
+
 /* DONE, of what is TAKEN. PAIR done */
 static inline void set_free(const cove_queue *queue, const covei_run *run) {
     for (uint32_t i = 0; i < run->count; i++)
-        covei_store_release(&queue->ring.own[run->buffer[i]], 0);
+        covei_store_release(&queue->ring.own[run->buffer[i]], free_word(&queue->ring, run->buffer[i], run->number + i));
 }
 
 static inline uint64_t bytes_of(const covei_run *run) {
@@ -90,7 +102,21 @@ static cove_queue *dead_letter_of(cove_queue *queue) {
         .element_bytes = shape->payload.element_bytes,
         .capacity_bytes = shape->payload.capacity_bytes,
     };
-    if (cove_queue_open(&have, name, &options) != COVE_OK)
+    covei_file probe;
+    covei_file_facts facts;
+    options.how = COVE_OPEN;
+    cove_result result = cove_queue_open(&have, name, &options);
+    if (result == COVE_ERR_NOT_FOUND && covei_member_probe(&queue->member, &probe) == COVE_OK &&
+        covei_file_look(probe, &facts) == COVE_OK) { /* like this one, and for the same users */
+        options.how = COVE_OPEN_OR_CREATE;
+        options.depth = shape->depth;
+        options.loans = shape->loans;
+        options.holds = shape->holds;
+        options.mode = facts.mode;
+        options.flags = shape->keeps_times ? COVE_QUEUE_TIMES : 0;
+        result = cove_queue_open(&have, name, &options);
+    }
+    if (result != COVE_OK)
         return NULL;
     if (atomic_compare_exchange_strong(&queue->dead_letter, &none, have))
         return have;
@@ -111,7 +137,7 @@ static bool bury(cove_queue *queue, const covei_run *run) {
     if (!other || run->length[0] > ring->capacity_bytes ||
         cove_queue_push_as(other, m.type, covei_ring_payload(ring, b), m.length_bytes, m.tag, COVE_TRY) < 0)
         return false;
-    covei_store_release(&ring->own[b], 0); /* PAIR done */
+    set_free(queue, run);
     covei_add_relaxed(&queue->shared->buried, 1);
     covei_queue_make_room(queue);
     return true;
@@ -122,12 +148,18 @@ static bool bury(cove_queue *queue, const covei_run *run) {
 /* COVE_OK · COVE_REDELIVERED · COVE_ERR_EMPTY · COVE_ERR_SIZE · COVE_ERR_DAMAGED; none is told. */
 static cove_result attempt_take(cove_queue *queue, bool thorough, wish *w) {
     covei_run run;
-    covei_wanted wanted = {w->verb == POP ? w->size_bytes : UINT64_MAX, w->most, w->most > 1 ? 8 : 1};
+    covei_wanted wanted = {w->verb == POP ? w->size_bytes : UINT64_MAX, w->most, w->most > 1 ? 8 : 1, false};
     for (;;) {
         covei_local_enter(&queue->taking.lock);
         cove_result result = covei_queue_take_run(queue, thorough, &wanted, &run);
         if (covei_unlikely(result != COVE_OK)) {
+            bool again = result == COVE_ERR_EMPTY && !thorough && covei_queue_is_time_to_look(&queue->taking);
             covei_local_leave(&queue->taking.lock);
+            if (again) {
+                (void)covei_queue_sweep(queue);
+                thorough = true;
+                continue;
+            }
             if (result == COVE_ERR_SIZE && w->messages)
                 w->messages->length_bytes = run.length[0];
             return result;
@@ -138,11 +170,16 @@ static cove_result attempt_take(cove_queue *queue, bool thorough, wish *w) {
             covei_queue_finish(queue, &run);
             covei_local_leave(&queue->taking.lock);
             covei_queue_make_room(queue);
+            if (covei_unlikely(run.number % SWEEP_EACH < run.count))
+                (void)covei_queue_sweep(queue);
             return COVE_OK;
         }
         set_taken(queue, &run);
         covei_queue_finish(queue, &run);
         covei_local_leave(&queue->taking.lock);
+        covei_queue_make_room(queue); /* a place in the order, though no buffer yet */
+        if (covei_unlikely(!(run.number % SWEEP_EACH)))
+            (void)covei_queue_sweep(queue);
         if (covei_unlikely(bury(queue, &run)))
             continue;
         if (covei_unlikely(!is_true)) {
@@ -172,6 +209,13 @@ static cove_result attempt_peek(cove_queue *queue, bool thorough, wish *w) {
     cove_result result;
     for (int tries = 0;; tries++) {
         result = covei_queue_find(queue, thorough, &s);
+        if (covei_unlikely(result == COVE_ERR_EMPTY && !thorough && covei_queue_is_time_to_look(&queue->taking))) {
+            covei_local_leave(&queue->taking.lock);
+            (void)covei_queue_sweep(queue);
+            covei_local_enter(&queue->taking.lock);
+            thorough = true;
+            continue;
+        }
         if (result != COVE_OK || w->verb == WAIT)
             break;
         uint32_t length = covei_load_relaxed(&covei_ring_buffer(&queue->ring, s.buffer)->length);
@@ -223,7 +267,7 @@ static cove_result wait_for(cove_queue *queue, wish *w, const char *step, cove_t
             return COVE_REMOVED;
         if (spins)
             continue;
-        covei_queue_sweep(queue); /* what a dead consumer had in hand is for us */
+        (void)covei_queue_sweep(queue); /* what a dead consumer had in hand is for us */
         cove_result slept = covei_sleep(&sleeper, event, armed);
         if (slept == COVE_ERR_TIMEOUT)
             return result;
@@ -254,6 +298,7 @@ static cove_result perform(cove_queue *queue, wish *w, const char *step, cove_ti
         /* Nothing: its descriptor is quiet from here on, until there is something. PAIR bell */
         covei_watch_rearm(&queue->watch);
         (void)covei_ring_barrier(&queue->ring);
+        (void)covei_queue_sweep(queue);
         result = attempt(queue, true, w);
         if (result != COVE_ERR_EMPTY)
             covei_watch_touch(&queue->watch); /* one came in between, and there may be more of which nobody rings again */
@@ -286,7 +331,8 @@ static inline bool pop_predicted(cove_queue *queue, void *out_data, uint64_t siz
     const covei_ring *ring = &queue->ring;
     uint64_t number = t->next, mine = covei_cell_word(number, covei_load_relaxed(&queue->member.slot));
     uint32_t b = t->predicted;
-    if (covei_unlikely(b >= ring->buffer_count || covei_load_acquire(&queue->shared->head) != mine || /* PAIR head */
+    if (covei_unlikely(b >= ring->buffer_count || !(number % SWEEP_EACH) ||
+                       covei_load_acquire(&queue->shared->head) != mine || /* PAIR head */
                        covei_load_relaxed(&queue->shared->back) & 1))
         return false;
     covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
@@ -352,8 +398,9 @@ cove_result cove_queue_take(cove_queue *queue, cove_message *out_message, cove_t
     return result;
 }
 
-/* Ends what `message` holds: its own word, if it is still as it was taken, becomes `word`. */
-static cove_result end(cove_queue *queue, cove_message *message, uint64_t word, const char *step) {
+/* Ends what `message` holds, if its own word is still as it was taken. */
+typedef enum ending { DONE, PUT_BACK } ending;
+static cove_result end(cove_queue *queue, cove_message *message, ending how, const char *step) {
     uint32_t b = covei_held_buffer(message->held[0]);
     if (covei_unlikely((message->held[0] & ~UINT64_C(0xfffff)) != COVEI_HELD_VALUE || b >= queue->ring.buffer_count))
         return covei_member_failed(&queue->member, COVE_ERR_VIEW, step,
@@ -362,6 +409,7 @@ static cove_result end(cove_queue *queue, cove_message *message, uint64_t word, 
         return covei_member_failed(&queue->member, COVE_ERR_FORKED, step,
                                    "the message was taken by the parent process, and is the parent's to end");
     uint64_t mine = covei_taken_word(covei_load_relaxed(&queue->member.slot), message->deliveries, message->sequence);
+    uint64_t word = how == DONE ? free_word(&queue->ring, b, message->sequence) : covei_back_word(message->deliveries, message->sequence);
     message->held[0] = 0;
     if (covei_unlikely(!covei_cas_seqcst(&queue->ring.own[b], &mine, word))) /* PAIR done */
         return covei_member_failed(&queue->member, COVE_ERR_VIEW, step,
@@ -375,7 +423,7 @@ cove_result cove_queue_done(cove_queue *queue, cove_message *message) {
         return result;
     if (covei_unlikely(!message))
         return covei_member_failed(&queue->member, COVE_ERR_ARGUMENT, "done", "the message is null");
-    result = end(queue, message, 0, "done");
+    result = end(queue, message, DONE, "done");
     if (covei_likely(result == COVE_OK))
         covei_queue_make_room(queue);
     return result;
@@ -387,7 +435,7 @@ cove_result cove_queue_put_back(cove_queue *queue, cove_message *message) {
         return result;
     if (covei_unlikely(!message))
         return covei_member_failed(&queue->member, COVE_ERR_ARGUMENT, "put back", "the message is null");
-    result = end(queue, message, covei_back_word(message->deliveries, message->sequence), "put back");
+    result = end(queue, message, PUT_BACK, "put back");
     if (covei_likely(result == COVE_OK))
         covei_queue_tell_back(&queue->member, queue->shared);
     return result;
@@ -408,11 +456,11 @@ cove_result cove_queue_wait(cove_queue *queue, cove_time_ns deadline_ns) {
 
 /* ---- For producers. */
 
-cove_result covei_queue_drop_oldest(cove_queue *queue) {
+cove_result covei_queue_drop_oldest(cove_queue *queue, bool in_order) {
     covei_run run;
     covei_ring_mark(&queue->member, COVEI_MARK_DROPS);
     covei_local_enter(&queue->taking.lock);
-    cove_result result = covei_queue_take_run(queue, true, &(covei_wanted){UINT64_MAX, 1, 1}, &run);
+    cove_result result = covei_queue_take_run(queue, true, &(covei_wanted){UINT64_MAX, 1, 1, in_order}, &run);
     if (result == COVE_OK && run.is_back)
         set_free(queue, &run);
     else if (result == COVE_OK)

@@ -73,6 +73,10 @@ static inline bool is_available(cove_queue *queue, uint32_t b, uint64_t own, boo
 static uint32_t acquire(cove_queue *queue) {
     covei_ring *ring = &queue->ring;
     bool has_looked = false;
+    /* Numbers in own words are told by their low bits, near this one: it may not have moved since others pushed very many. */
+    uint64_t tail = covei_load_relaxed(&ring->shared->tail);
+    if (covei_unlikely((int64_t)(tail - queue->pushing.next) > 0))
+        queue->pushing.next = tail;
     for (int pass = 0; pass < 2; pass++) {
         uint32_t b = queue->pushing.scan;
         for (uint32_t i = 0; i < ring->buffer_count; i++, b++) {
@@ -116,9 +120,10 @@ static inline void take_next(cove_queue *queue) {
     bool has_looked = false;
     if (covei_unlikely(!is_available(queue, b, own, false, &has_looked)))
         return; /* the next push looks further */
-    if (covei_load_relaxed(&queue->producer.role) == 3)
-        covei_store_relaxed(&ring->own[b],
-                            w->held); /* nobody else acquires; and who claims late for a consumer what is done with may lose */
+    /* The only producer's store, where it was known to be free before the word was read: nobody else acquires, and a consumer that claims
+     * late what is done with may lose. What was found out only after that may be TAKEN by now. */
+    if (covei_load_relaxed(&queue->producer.role) == 3 && !has_looked && covei_own_state_of(own) <= COVEI_OWN_PLACED)
+        covei_store_relaxed(&ring->own[b], w->held);
     else if (covei_unlikely(!covei_cas_seqcst(&ring->own[b], &own, w->held)))
         return;
     w->hand = b;
@@ -132,10 +137,12 @@ static inline void take_next(cove_queue *queue) {
 
 /* ---- Publishing. */
 
-/* All that goes with a message, before it is published: who finds it unconfirmed reads it too. */
+/* All that goes with a message, before it is published: who finds it unconfirmed reads it too. `writer` is for who is done with a message
+ * before its producer has confirmed it. */
 static inline void describe(cove_queue *queue, uint32_t b, uint64_t length_bytes, uint64_t tag) {
     covei_buffer_shm *buffer = covei_ring_buffer(&queue->ring, b);
     covei_store_relaxed(&buffer->tag, tag);
+    covei_store_relaxed(&buffer->writer, queue->pushing.me);
     covei_store_relaxed(&buffer->length, (uint32_t)length_bytes);
 }
 
@@ -146,8 +153,8 @@ static bool has_room(cove_queue *queue, uint64_t number) {
 }
 
 /* PUSH. COVE_OK · COVE_ERR_FULL, quiet: buffer `b` is HELD as before · COVE_ERR_DAMAGED, quiet.
- * The link is stored before the swap, and only the number after it. A producer that is stopped there stores it when the buffer may be
- * another message's long since: that does no harm, because nobody looks for a number that the head has passed.
+ * The link is stored before the swap, and only the number after it. Until it is there nobody else fills the buffer, be the message done
+ * with or not: a producer that is stopped there stores it late, and would unconfirm another's message.
  * CRASH: killed before the swap of the cell: nothing happened, and the buffer is taken back. After it: the message is there. */
 static inline cove_result place(cove_queue *queue, uint32_t b, cove_type type) {
     covei_pushing *w = &queue->pushing;
@@ -157,7 +164,7 @@ static inline cove_result place(cove_queue *queue, uint32_t b, cove_type type) {
     uint32_t nonsense = 0, promised = w->hand != COVEI_NO_BUFFER ? w->hand : w->scan;
     cove_result result = COVE_ERR_DAMAGED;
     if (ring->keeps_times)
-        covei_store_relaxed(&buffer->time, covei_clock_ns());
+        covei_store_relaxed(covei_ring_time(ring, b), covei_clock_ns());
     covei_store_relaxed(&buffer->link, (uint32_t)type << 24 | promised); /* not read: its line may still be on its way */
     for (uint32_t rounds = 0;; rounds++) {
         if (covei_unlikely(rounds == ROUNDS_MAX || nonsense == NONSENSE_MAX))
@@ -211,8 +218,8 @@ static inline void tell(cove_queue *queue) {
 static cove_result wait_for_room(cove_queue *queue, covei_sleeper *sleeper, uint32_t *armed, const char *step) {
     static const char full[] = "it was full until the deadline: consumers are too slow, or none is there (see who: cove stat)";
     covei_a32 *room = &queue->ring.shared->room;
-    if (sleeper->deadline_ns == COVE_TRY)
-        return covei_member_failed(&queue->member, COVE_ERR_FULL, step, full);
+    if (sleeper->deadline_ns == COVE_TRY) /* unless what is in the way was a dead consumer's */
+        return covei_queue_sweep(queue) ? COVE_OK : covei_member_failed(&queue->member, COVE_ERR_FULL, step, full);
     if (*armed) {
         cove_result result = covei_sleep(sleeper, room, *armed);
         *armed = 0;
@@ -220,7 +227,7 @@ static cove_result wait_for_room(cove_queue *queue, covei_sleeper *sleeper, uint
             return covei_member_failed(&queue->member, COVE_ERR_FULL, step, full);
         if (result != COVE_OK)
             return covei_wait_failed(&queue->member, result, step, "");
-        covei_queue_sweep(queue); /* what a dead consumer has in hand, others can get done */
+        (void)covei_queue_sweep(queue); /* what a dead consumer has in hand, others can get done */
     } else if (!covei_sleeper_spins(sleeper)) {
         *armed = covei_event_arm(room);
         (void)covei_barrier(COVEI_REACH_ALL); /* consumers free buffers, and look at `room`, without one. PAIR room */
@@ -229,8 +236,8 @@ static cove_result wait_for_room(cove_queue *queue, covei_sleeper *sleeper, uint
 }
 
 /* Makes room in a queue that drops. True: it is worth another try. */
-static bool drop(cove_queue *queue, uint32_t *tries, cove_result *result) {
-    if (covei_likely(!queue->shape.drops_oldest) || ++*tries > DROPS_MAX || covei_queue_drop_oldest(queue) != COVE_OK)
+static bool drop(cove_queue *queue, bool in_order, uint32_t *tries, cove_result *result) {
+    if (covei_likely(!queue->shape.drops_oldest) || ++*tries > DROPS_MAX || covei_queue_drop_oldest(queue, in_order) != COVE_OK)
         return false;
     *result = COVE_DROPPED;
     return true;
@@ -256,7 +263,7 @@ static cove_result get_buffer(cove_queue *queue, const char *step, cove_time_ns 
             *out_b = b;
             return result;
         }
-        if (drop(queue, &tries, &result))
+        if (drop(queue, false, &tries, &result))
             continue;
         cove_result waited = wait_for_room(queue, &sleeper, &armed, step);
         if (waited != COVE_OK)
@@ -281,7 +288,7 @@ static cove_result publish(cove_queue *queue, uint32_t b, cove_type type, const 
         }
         if (result == COVE_ERR_DAMAGED)
             return covei_member_failed(&queue->member, result, step, "the order of its messages contradicts itself");
-        if (drop(queue, &tries, &dropped))
+        if (drop(queue, true, &tries, &dropped))
             continue;
         if ((result = wait_for_room(queue, &sleeper, &armed, step)) != COVE_OK)
             return result;
@@ -342,9 +349,10 @@ cove_result cove_queue_push(cove_queue *queue, const void *data, uint64_t size_b
                      covei_load_acquire(&queue->producer.role))) { /* PAIR role */
         covei_local_enter(&queue->pushing.lock);
         bool is_done = push_in_hand(queue, type, data, size_bytes, tag);
-        if (covei_likely(is_done))
+        if (covei_likely(is_done)) {
             tell(queue);
-        take_next(queue);
+            take_next(queue);
+        }
         covei_local_leave(&queue->pushing.lock);
         if (covei_likely(is_done))
             return COVE_OK;

@@ -32,7 +32,7 @@ static bool plan(const covei_queue_shape *shape, uint8_t *object, covei_ring *ou
         return false;
     return covei_ring_plan(out_ring, object ? object + sizeof(covei_queue_shm) : NULL, shape->payload.capacity_bytes,
                            covei_ring_cells_for(shape->depth + COVEI_RUN_MAX), shape->depth + shape->loans + shape->holds, 0,
-                           shape->keeps_times);
+                           shape->keeps_times, true);
 }
 
 cove_result covei_queue_shape_read(const uint64_t object_fact[4], uint64_t object_bytes, uint8_t *object, covei_queue_shape *out_shape,

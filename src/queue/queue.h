@@ -29,12 +29,10 @@ typedef struct covei_pushing {
 /* What a handle that takes remembers. Hints; guarded by `lock`, and while it is held this handle moves the head. */
 typedef struct covei_taking {
     covei_local lock;
-    uint64_t next;      /* number of the head, as it was */
-    uint32_t predicted; /* the buffer that may hold it, or COVEI_NO_BUFFER */
-    uint64_t turned;    /* as it was */
-    uint32_t polls;     /* tries in vain */
-    bool tries_seldom;  /* as it seemed the last time the clock was read, at polled_ns */
-    cove_time_ns polled_ns, looked_ns;
+    uint64_t next;          /* number of the head, as it was */
+    uint32_t predicted;     /* the buffer that may hold it, or COVEI_NO_BUFFER */
+    uint64_t turned;        /* as it was */
+    cove_time_ns looked_ns; /* when a try in vain last looked thoroughly */
 } covei_taking;
 
 /* A role that members share, or one has alone. */
@@ -94,6 +92,7 @@ typedef struct covei_wanted {
     uint64_t size_bytes; /* room for all of it; a message that is larger stays */
     uint32_t most;       /* how many, up to COVEI_RUN_MAX */
     uint32_t pad;        /* each begins at a multiple of it */
+    bool in_order;       /* nothing that was given back: that takes up no place in the order */
 } covei_wanted;
 
 /* What was taken: all of it by one swap. It is ours because the head names us, until covei_queue_finish. */
@@ -149,14 +148,17 @@ bool covei_claimed_is_done(const covei_member *member, uint64_t own, uint64_t ne
 
 /* Says that there is something to deliver again: after the own word. */
 void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared);
+/* Whether a try that found nothing should look thoroughly: now and then. Under the lock. */
+bool covei_queue_is_time_to_look(covei_taking *taking);
 /* Clears what slot `slot` holds in the queue: what it has in hand goes back. As covei_ring_forget. */
 void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t slot);
-/* Looks for consumers that were killed, and recovers what they had: at most every COVEI_SWEEP_NS, by whichever member comes first. */
-void covei_queue_sweep(cove_queue *queue);
+/* Looks for consumers that were killed, and recovers what they had: at most every COVEI_SWEEP_NS, by whichever member comes first. True: there was one. Opens
+ * files: not under a lock of the handle. */
+bool covei_queue_sweep(cove_queue *queue);
 
 /* ---- push.c */
 
-/* Takes the oldest message out, and is done with it. COVE_OK · COVE_ERR_EMPTY, quiet. */
-cove_result covei_queue_drop_oldest(cove_queue *queue);
+/* Takes the oldest message out, and is done with it; with `in_order` one that takes up a place. COVE_OK · COVE_ERR_EMPTY, quiet. */
+cove_result covei_queue_drop_oldest(cove_queue *queue, bool in_order);
 
 #endif

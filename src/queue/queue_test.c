@@ -373,9 +373,11 @@ TEST(a_queue_that_drops_keeps_the_newest) {
     assert_int_equal(info.ready_count, 4);
     assert_int_equal(info.delivered_count, 0);
     cove_message m = take_number(queue, 17, 1);
-    expect(COVE_OK, cove_queue_put_back(queue, &m)); /* it is the oldest now */
+    expect(COVE_OK, cove_queue_put_back(queue, &m)); /* it takes up no place in the order, so one push drops one other */
     for (uint64_t n = 21; n <= 22; n++)
         expect(COVE_DROPPED - (n == 21) * COVE_DROPPED, cove_queue_push(queue, &n, 8, n * 10, COVE_TRY));
+    assert_int_equal(info_of(queue).dropped_count, 17);
+    pop_number(queue, 17, 2);
     pop_number(queue, 19, 1);
     cove_queue_close(queue);
 }

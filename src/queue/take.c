@@ -12,10 +12,8 @@
 #include <string.h>
 
 /* The cell alone shows the message of a producer that died before it could confirm it; but a look at it takes its line from the producers.
- * So who only tries looks at it when this much time has passed. The clock is read each time by who tries seldom, else every few times. */
+ * So who only tries looks at it when this much time has passed, and then looks for dead consumers, too. */
 #define LOOK_NS UINT64_C(2000000)
-#define SELDOM_NS UINT64_C(1000000)
-#define POLLS 64
 #define SWEEP_NS UINT64_C(20000000)
 
 /* Each round in which the head has moved is one in which somebody else got a message; this many are no accident. */
@@ -25,17 +23,12 @@ void covei_taking_reset(covei_taking *taking, uint64_t next) {
     memset(taking, 0, sizeof *taking);
     taking->next = taking->turned = next;
     taking->predicted = COVEI_NO_BUFFER;
-    taking->tries_seldom = true; /* until it turns out otherwise */
     covei_local_reset(&taking->lock);
 }
 
-static bool is_time_to_look(covei_taking *t) {
-    if (covei_likely(!t->tries_seldom && ++t->polls % POLLS))
-        return false;
-    cove_time_ns now = covei_clock_ns();
-    t->tries_seldom = now - t->polled_ns >= SELDOM_NS;
-    t->polled_ns = now;
-    if (now - t->looked_ns < LOOK_NS)
+bool covei_queue_is_time_to_look(covei_taking *t) {
+    cove_time_ns now = covei_clock_coarse_ns();
+    if (covei_likely(now - t->looked_ns < LOOK_NS))
         return false;
     t->looked_ns = now;
     return true;
@@ -116,6 +109,16 @@ static uint32_t length_of(const covei_ring *ring, uint32_t b) {
     return covei_load_relaxed(&covei_ring_buffer(ring, b)->length);
 }
 
+/* The head's number. What this handle remembers may be as old as the handle; the tail is not. */
+static uint64_t number_of_head(const cove_queue *queue, uint64_t head) {
+    uint64_t near = queue->taking.next;
+    if (covei_unlikely(covei_cell_ahead(head, near) || covei_cell_buffer(head) != covei_load_relaxed(&queue->member.slot))) {
+        uint64_t tail = covei_load_acquire(&queue->ring.shared->tail);
+        near = (int64_t)(tail - near) > 0 ? tail : near;
+    }
+    return covei_head_number(head, near);
+}
+
 /* REDELIVER. COVE_OK · COVE_ERR_EMPTY none is there · COVE_ERR_SIZE. */
 static cove_result take_back(cove_queue *queue, const covei_wanted *wanted, covei_run *out) {
     covei_ring *ring = &queue->ring;
@@ -124,7 +127,7 @@ static cove_result take_back(cove_queue *queue, const covei_wanted *wanted, cove
         uint64_t told = covei_load_seqcst(&queue->shared->back);
         if (covei_likely(!(told & 1)))
             return COVE_ERR_EMPTY;
-        uint64_t next = covei_head_number(covei_load_seqcst(&queue->shared->head), queue->taking.next);
+        uint64_t next = number_of_head(queue, covei_load_seqcst(&queue->shared->head));
         if (!find_back(queue, next, &s)) {
             if (covei_cas_seqcst(&queue->shared->back, &told, told & ~UINT64_C(1))) /* none since `told` was read. PAIR back */
                 return COVE_ERR_EMPTY;
@@ -181,13 +184,13 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
     uint32_t me = covei_load_relaxed(&queue->member.slot);
     covei_a64 *cursor = &covei_member_slot(&queue->member)->hold64[COVEI_HOLD_CURSOR];
     for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
-        if (covei_unlikely(covei_load_relaxed(&queue->shared->back) & 1)) {
+        if (covei_unlikely(covei_load_relaxed(&queue->shared->back) & 1) && !wanted->in_order) {
             cove_result result = take_back(queue, wanted, out);
             if (result != COVE_ERR_EMPTY)
                 return result;
         }
         uint64_t head = covei_load_acquire(&queue->shared->head); /* PAIR head */
-        uint64_t first = covei_head_number(head, t->next);
+        uint64_t first = number_of_head(queue, head);
         uint32_t b, count = 0, predicted = first == t->next ? t->predicted : COVEI_NO_BUFFER;
         t->next = first;
         t->predicted = predicted;
@@ -197,11 +200,9 @@ cove_result covei_queue_take_run(cove_queue *queue, bool thorough, const covei_w
                 continue;
             if (there < 0)
                 return COVE_ERR_DAMAGED; /* the order says that the head has passed it, and the head says that it has not */
-            if (thorough || !is_time_to_look(t))
-                return COVE_ERR_EMPTY;
-            covei_queue_sweep(queue);
-            thorough = true;
-            continue;
+            if (covei_unlikely(covei_load_seqcst(&queue->shared->back) & 1) && !wanted->in_order)
+                continue; /* given back since we looked for that */
+            return COVE_ERR_EMPTY;
         }
         uint64_t room = wanted->size_bytes;
         do {
@@ -246,7 +247,7 @@ cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) 
     uint32_t b;
     for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
         uint64_t head = covei_load_seqcst(&queue->shared->head);
-        uint64_t next = covei_head_number(head, t->next);
+        uint64_t next = number_of_head(queue, head);
         if (covei_unlikely(find_back(queue, next, out)))
             return COVE_OK;
         int there = find_at(queue, next, next == t->next ? t->predicted : COVEI_NO_BUFFER, thorough ? THOROUGH : BRISK, &b);
@@ -261,10 +262,8 @@ cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) 
             continue;
         if (there < 0)
             return COVE_ERR_DAMAGED;
-        if (thorough || !is_time_to_look(t))
+        if (covei_likely(!(covei_load_seqcst(&queue->shared->back) & 1)))
             return COVE_ERR_EMPTY;
-        covei_queue_sweep(queue);
-        thorough = true;
     }
     return COVE_ERR_DAMAGED;
 }
@@ -310,14 +309,14 @@ void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t s
     covei_ring_forget(member, ring, slot);
 }
 
-void covei_queue_sweep(cove_queue *queue) {
+bool covei_queue_sweep(cove_queue *queue) {
     covei_member *member = &queue->member;
     bool found = false;
     if (member->is_read_only)
-        return;
+        return false;
     cove_time_ns now = covei_clock_ns(), last = covei_load_relaxed(&queue->shared->looked_ns);
     if (now - last < SWEEP_NS || !covei_cas_seqcst(&queue->shared->looked_ns, &last, now)) /* one that lies ahead is no time: now */
-        return;
+        return false;
     for (uint32_t slot = 0; slot < member->slot_count; slot++) {
         bool is_alive;
         if (!(slot % 64) && !covei_load_seqcst(&member->header->occupied[slot / 64])) {
@@ -333,4 +332,5 @@ void covei_queue_sweep(cove_queue *queue) {
     }
     if (found)
         covei_tell(member, &queue->ring.shared->change);
+    return found;
 }

@@ -8,8 +8,6 @@
 /* The cell alone shows the value of a writer that died before it could confirm it; but a look at it takes its line from the writers. So who
  * only tries looks at it when this much time has passed. The clock is read each time by who tries seldom, else every few times. */
 #define LOOK_NS UINT64_C(2000000)
-#define SELDOM_NS UINT64_C(1000000)
-#define POLLS 64
 /* How often writers may overtake a read before it is done in another way. */
 #define OVERTAKEN_MAX 8
 
@@ -23,12 +21,8 @@ typedef struct found {
 } found;
 
 static bool is_time_to_look(covei_reading *r) {
-    if (covei_likely(!r->tries_seldom && ++r->polls % POLLS))
-        return false;
-    cove_time_ns now = covei_clock_ns();
-    r->tries_seldom = now - r->polled_ns >= SELDOM_NS;
-    r->polled_ns = now;
-    if (now - r->looked_ns < LOOK_NS)
+    cove_time_ns now = covei_clock_coarse_ns();
+    if (covei_likely(now - r->looked_ns < LOOK_NS))
         return false;
     r->looked_ns = now;
     return true;
@@ -117,7 +111,7 @@ static inline void describe_rest(const cove_stream *stream, const found *f, uint
     const covei_buffer_shm *buffer = covei_ring_buffer(&stream->ring, f->buffer);
     out->length_bytes = length;
     out->tag = covei_load_relaxed(&buffer->tag);
-    out->time_ns = stream->ring.keeps_times ? covei_load_relaxed(&buffer->time) : 0;
+    out->time_ns = stream->ring.keeps_times ? covei_load_relaxed(covei_ring_time(&stream->ring, f->buffer)) : 0;
     out->type = stream->shape.payload.type == COVE_TYPE_ANY ? (cove_type)(link >> 24) : stream->shape.payload.type;
     out->sequence = f->number;
     (void)covei_payload_count(&stream->shape.payload, out->type, length, &out->count);

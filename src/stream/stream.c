@@ -24,7 +24,7 @@ static bool plan(const covei_stream_shape *shape, uint8_t *object, covei_ring *o
         shape->borrows < 1 || shape->borrows > COVE_STREAM_SPARE_MAX)
         return false;
     return covei_ring_plan(out_ring, object, shape->payload.capacity_bytes, shape->depth, shape->depth + shape->loans + shape->borrows,
-                           shape->borrows, shape->keeps_times);
+                           shape->borrows, shape->keeps_times, false);
 }
 
 cove_result covei_stream_shape_read(const uint64_t object_fact[4], uint64_t object_bytes, uint8_t *object, covei_stream_shape *out_shape,
@@ -211,7 +211,6 @@ cove_result cove_stream_open_sized(cove_stream **out_stream, const char *name, c
         result = take_role(stream, o->deadline_ns);
     if (result != COVE_OK)
         return give_up(stream, result);
-    stream->reading.tries_seldom = true; /* until it turns out otherwise */
     stream->watch =
         (covei_watch){.member = &stream->member, .event = &stream->ring.shared->change, .handle = stream, .has_news = has_news, .as = call};
     stream->writing.next = covei_load_relaxed(&stream->ring.shared->tail);

@@ -29,13 +29,11 @@ typedef struct covei_writing {
 /* Where a handle reads; guarded by `lock`. */
 typedef struct covei_reading {
     covei_local lock;
-    uint64_t next;                     /* the number to read; what is below will not be read any more */
-    uint64_t told;                     /* the cursor in the slot, where writers wait for this handle */
-    uint32_t predicted;                /* the buffer that may hold it, or COVEI_NO_BUFFER */
-    uint32_t polls;                    /* tries in vain */
-    bool tries_seldom;                 /* as it seemed the last time the clock was read, at polled_ns */
-    cove_time_ns polled_ns, looked_ns; /* when it last tried, as far as that is known; and looked at the cell */
-    uint64_t missed;                   /* since the last value that was delivered */
+    uint64_t next;          /* the number to read; what is below will not be read any more */
+    uint64_t told;          /* the cursor in the slot, where writers wait for this handle */
+    uint32_t predicted;     /* the buffer that may hold it, or COVEI_NO_BUFFER */
+    cove_time_ns looked_ns; /* when a try in vain last looked at the cell */
+    uint64_t missed;        /* since the last value that was delivered */
 } covei_reading;
 
 struct cove_stream {

@@ -681,7 +681,7 @@ TEST(a_damaged_cell_is_told_within_the_time_of_a_few_looks) {
     snprintf(path, sizeof path, "%s/s", test_domain);
     FILE *file = fopen(path, "r+");
     assert_non_null(file);
-    assert_true(covei_ring_plan(&ring, NULL, 64, 65536, 4, 4, false));
+    assert_true(covei_ring_plan(&ring, NULL, 64, 65536, 4, 4, false, false));
     covei_facts_shm facts;
     assert_int_equal(fread(&facts, sizeof facts, 1, file), 1);
     uint64_t zero[2] = {0};

@@ -206,7 +206,7 @@ static inline cove_result place(cove_stream *stream, uint32_t b, bool thorough) 
     covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
     placed p = {w->next, covei_load_acquire(covei_ring_cell(ring, w->next)), false}; /* 1, 2. PAIR published */
     if (ring->keeps_times)
-        covei_store_relaxed(&buffer->time, covei_clock_ns());
+        covei_store_relaxed(covei_ring_time(ring, b), covei_clock_ns());
     uint32_t type = covei_load_relaxed(&buffer->link) & 0xff000000u;
     if (covei_unlikely(covei_cell_ahead(p.cell, p.number) != -(int64_t)ring->cells || !has_place_surely(stream, p.number) ||
                        !swap_cell(stream, b, p.number, &p.cell, &p.is_suspect))) {

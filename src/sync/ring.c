@@ -7,7 +7,7 @@
 #define LARGE_BYTES 1024
 
 bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t buffers, uint32_t tickets,
-                     bool keeps_times) {
+                     bool keeps_times, bool names_writers) {
     if (capacity_bytes > COVEI_CAPACITY_MAX || cells < 1 || cells & (cells - 1) || cells > COVEI_CELLS_MAX || buffers >= COVEI_NO_BUFFER ||
         tickets >= COVEI_NO_BUFFER)
         return false;
@@ -17,9 +17,8 @@ bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_by
         .mask = cells - 1,
         .buffer_count = buffers,
         .tickets = tickets,
-        .payload_offset = capacity_bytes >= LARGE_BYTES ? 64
-                          : keeps_times                 ? 32
-                                                        : 24,
+        .time_offset = names_writers ? 32 : 24,
+        .payload_offset = capacity_bytes >= LARGE_BYTES ? 64 : 24u + 8u * keeps_times + 8u * names_writers,
         .keeps_times = keeps_times,
     };
     uint64_t pool;
@@ -172,7 +171,7 @@ void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t sl
         if (state == COVEI_OWN_HELD)
             covei_cas_seqcst(&ring->own[b], &own, 0);
         else if (state == COVEI_OWN_PLACED)
-            covei_cas_seqcst(&ring->own[b], &own, covei_own_word(COVEI_OWN_LEFT, 0, 0, own));
+            covei_cas_seqcst(&ring->own[b], &own, (own & ~(UINT64_C(7) << 61)) | (uint64_t)COVEI_OWN_LEFT << 61);
     }
     covei_store_seqcst(&place->hold[COVEI_HOLD_MARKS], 0); /* last: until here all of it may have to be done again */
     covei_event_wake(&ring->shared->room);

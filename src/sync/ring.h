@@ -24,12 +24,13 @@
  *          TAKEN, CLAIMED, BACK: 41-48 deliveries · 0-40 number (src/queue/queue_layout.h)
  *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
  *
- *   buffer  0  number   8   0 while it is being filled
+ *   buffer  0  number   8   a stream's: 0 while it is being filled
  *           8  tag      8   the user's
  *          16  length   4   checked whenever it is read
  *          20  link     4   bits 0-16 which buffer its writer fills next: a hint · 24-31 type
- *          24  time     8   where the stream keeps times
- *              payload      at 24, 32 or 64
+ *          24  writer   8   a queue's: slot and generation of who filled it, as PLACED has them
+ *              time     8   where the object keeps times: at 24, a queue's at 32
+ *              payload      behind that, or at 64
  *
  * Who may write what
  *     cell       anybody: from the value one round older to a new one; or to set its PIN
@@ -74,12 +75,12 @@ typedef struct covei_buffer_shm {
     covei_a64 tag;
     covei_a32 length;
     covei_a32 link;
-    covei_a64 time; /* only where the object keeps times; else the payload begins here */
+    covei_a64 writer; /* a queue's; else a time or the payload begins here */
 } covei_buffer_shm;
 COVEI_AT(covei_buffer_shm, tag, 8);
 COVEI_AT(covei_buffer_shm, length, 16);
 COVEI_AT(covei_buffer_shm, link, 20);
-COVEI_AT(covei_buffer_shm, time, 24);
+COVEI_AT(covei_buffer_shm, writer, 24);
 
 /* What a member holds in its slot: hold64[0], hold[2], hold[3]. */
 #define COVEI_HOLD_CURSOR 0 /* of hold64: the number of the value that this member reads next; 0: it reads none. In queues see there */
@@ -118,7 +119,7 @@ typedef enum covei_own_state {
     COVEI_OWN_FREE = 0,
     COVEI_OWN_HELD = 1,   /* being filled, or ready to be, by the slot */
     COVEI_OWN_PLACED = 2, /* put into the cell of its number by the slot, or about to be */
-    COVEI_OWN_LEFT = 3,   /* as PLACED, by one who has gone */
+    COVEI_OWN_LEFT = 3,   /* as PLACED, by one who has gone: his name stays, so that no other LEFT word is the same */
     COVEI_OWN_TAKEN = 4,  /* a queue's: the slot has the message in hand */
     COVEI_OWN_BACK = 5,   /* a queue's: given back, to be delivered again */
     COVEI_OWN_CLAIMED = 6 /* a queue's: the slot took it, as another says: in hand until the slot's cursor has passed it */
@@ -175,14 +176,14 @@ typedef struct covei_ring {
     uint32_t cells, mask;                              /* a power of two, and it less one */
     uint32_t buffer_count;
     uint32_t tickets;
-    uint32_t payload_offset;
+    uint32_t time_offset, payload_offset;
     bool keeps_times;
 } covei_ring;
 
 /* Works out where everything lies in an object at `object` (null: only the sizes). `cells` is a power of two. False where it fits in no
  * file. */
 bool covei_ring_plan(covei_ring *out_ring, uint8_t *object, uint64_t capacity_bytes, uint32_t cells, uint32_t buffers, uint32_t tickets,
-                     bool keeps_times);
+                     bool keeps_times, bool names_writers);
 /* The power of two that is not less. */
 uint32_t covei_ring_cells_for(uint32_t count);
 /* Makes a zeroed object an empty ring whose first value will have this number. */
@@ -193,6 +194,9 @@ static inline covei_buffer_shm *covei_ring_buffer(const covei_ring *ring, uint32
 }
 static inline uint8_t *covei_ring_payload(const covei_ring *ring, uint32_t buffer) {
     return ring->buffers + buffer * ring->stride_bytes + ring->payload_offset;
+}
+static inline covei_a64 *covei_ring_time(const covei_ring *ring, uint32_t buffer) {
+    return (covei_a64 *)(void *)(ring->buffers + buffer * ring->stride_bytes + ring->time_offset);
 }
 static inline covei_a64 *covei_ring_cell(const covei_ring *ring, uint64_t number) {
     return &ring->cell[number & ring->mask];

@@ -386,6 +386,10 @@ WRAP(cove_time_ns, covei_clock_ns, (void)) {
     return __real_covei_clock_ns();
 }
 
+WRAP(cove_time_ns, covei_clock_coarse_ns, (void)) {
+    return broken("30.3") ? __real_covei_clock_coarse_ns() / 2 : __real_covei_clock_coarse_ns();
+}
+
 WRAP(uint64_t, covei_clock_unix_ns, (void)) {
     return broken("31.1") ? __real_covei_clock_unix_ns() / 2 : __real_covei_clock_unix_ns();
 }

@@ -1195,6 +1195,14 @@ TEST(c_30_2_the_clock_is_not_the_time_of_day) {
     assert_true(ours >= steady && ours <= steady + 5);
 }
 
+TEST(c_30_3_the_coarse_clock_follows_the_other) {
+    for (int i = 0; i < 200; i++) {
+        cove_time_ns coarse = covei_clock_coarse_ns(), now = covei_clock_ns(), later = covei_clock_coarse_ns();
+        assert_true(coarse <= now && later + 50000000 >= now);
+        usleep(100);
+    }
+}
+
 TEST(c_31_1_the_time_of_day_is_the_system_s) {
     uint64_t ours = covei_clock_unix_ns() / 1000000000, system = (uint64_t)time(NULL);
     assert_true(ours + 1 >= system && ours <= system + 1);

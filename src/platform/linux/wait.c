@@ -52,6 +52,10 @@ cove_time_ns covei_clock_ns(void) {
     return read_clock(CLOCK_MONOTONIC);
 }
 
+cove_time_ns covei_clock_coarse_ns(void) {
+    return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
 uint64_t covei_clock_unix_ns(void) {
     return read_clock(CLOCK_REALTIME);
 }

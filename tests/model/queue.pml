@@ -1,0 +1,451 @@
+/* The queue on the ring (docs/protocols/ring.md, QUEUE): producers, consumers who pop by copy, or take and then are done or put back,
+ * and recovery, with death possible at every step, and dead slots used again. Steps are single accesses of shared memory.
+ * `valat`, `got`, `fin` and `top` are ghosts: what was placed where, and what became of it.
+ *
+ * Claims: a message is delivered for the first time once; never again after it was done with; what is copied, or in hand, does not change;
+ * in the end each message that was placed is done with, or can be delivered; and every buffer can be had, or has such a message in it.
+ *
+ * CONFIG pops        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
+ * CONFIG takes       -DP0=2 -DP1=0 -DC0=2 -DC1=1 -DD=2 -DR=1 -DK=3 -DM=3 -DTAKES
+ * CONFIG producers   -DP0=2 -DP1=1 -DC0=2 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
+ * CONFIG runs        -DP0=3 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=3 -DPOPS
+ * LARGE pops2        -DP0=3 -DP1=1 -DC0=2 -DC1=2 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
+ * LARGE both         -DP0=2 -DP1=1 -DC0=2 -DC1=1 -DD=2 -DR=1 -DK=3 -DM=4 -DPOPS -DTAKES
+ * LARGE deaths       -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS -DMAXD=2
+ *
+ * MUTATION NO_CLAIM in pops             who moves the head leaves it to its last taker to say what he took
+ * MUTATION CURSOR_FIRST in pops         the cursor passes the message before it is copied
+ * MUTATION NO_RAISE in pops             the cursor is not raised before the head moves: what others got done seems in hand
+ * MUTATION OWN_BLIND in pops            what lies before the head is taken for done with
+ * MUTATION UNCONFIRMED in producers     a buffer is taken whose producer has not confirmed it, and lives
+ * MUTATION OWN_LATE in producers        the own word says PLACED only after the swap
+ * MUTATION NO_ROOM in pops              a message is placed whatever the head
+ * MUTATION LEFT_IS_FREE in pops         recovery frees what was placed
+ * MUTATION CLAIM_BLIND in pops          a claim is a store and not a swap
+ * MUTATION NO_COUNT in takes            the flag is cleared though something was given back since
+ * MUTATION FLAG_FIRST in takes          the flag is set before the own word
+ * MUTATION FORGET_LOW in pops           recovery leaves the cursor where it was
+ * MUTATION FORGET_LATE in pops          recovery looks at the own words before the head
+ * MUTATION DONE_BLIND in deaths         being done is a store and not a swap: also by whom recovery took it from
+ */
+#define FREE 0
+#define HELD 1
+#define PLACED 2
+#define LEFT 3
+#define TAKEN 4
+#define BACK 5
+#define CLAIMED 6
+#define NONE 15
+#define NOBODY 9
+#define N (K + P0 + P1 + 1)
+#ifndef MAXD
+#define MAXD 1
+#endif
+/* Slots: 0, 1 producers; 2, 3 consumers. */
+byte tag[K], idx[K];
+byte ost[M], oslot[M], onum[M];
+byte num[M], data[M];
+byte hnum = K, hslot = NOBODY;
+byte cursor[4];
+bit flag = 0; byte count = 0;
+bit dead[4];
+byte deaths = 0, pended = 0, cended = 0;
+byte valat[N]; byte top = K;
+byte got[N], fin[N];
+bit has_taken[4];            /* the mark in the slot */
+
+#define DIE if :: skip :: deaths < MAXD -> deaths++; goto killed fi
+#define FINISHED(n, h, s, c) (n < h && (s == NOBODY || n < c))
+
+/* In the order of the code: the own word, then what it depends on, then the swap. */
+proctype W(byte me) {
+    byte left = (me == 0 -> P0 : P1), b, t, st, sl, nu, wt, wi, v, h, hs, c;
+    bit ok, has_left;
+    do
+    :: left > 0 ->
+acquire:
+        atomic { select (b : 0 .. M - 1); st = ost[b]; sl = oslot[b]; nu = onum[b]; ok = 0; has_left = 0;
+            /* What can come to nothing is not tried: fewer states, and nobody is kept waiting by it. */
+            if :: st == TAKEN || st == BACK || (st == HELD && !dead[sl]) -> goto acquire :: else fi };
+        if
+        :: st == FREE -> ok = 1
+        :: st == HELD -> ok = dead[sl]
+        :: st == CLAIMED -> ok = cursor[sl] > nu
+        :: st == PLACED || st == LEFT ->
+#ifndef UNCONFIRMED
+            if
+            :: st == LEFT || num[b] == nu -> skip
+            :: else -> if :: dead[sl] -> has_left = 1 :: else -> goto acquire fi
+            fi;
+#endif
+            atomic { h = hnum; hs = hslot };
+#ifdef OWN_BLIND
+            ok = nu < h;
+#else
+            if :: hs == NOBODY -> ok = nu < h :: else -> c = cursor[hs]; ok = nu < h && nu < c fi;
+#endif
+            if
+            :: !ok && (st == LEFT || has_left) -> ok = !(tag[nu % K] == nu && idx[nu % K] == b)
+            :: else
+            fi
+        fi;
+        if :: !ok -> goto acquire :: else fi;
+        atomic { if :: ost[b] == st && oslot[b] == sl && onum[b] == nu -> ost[b] = HELD; oslot[b] = me; onum[b] = 0 :: else -> ok = 0 fi; h = 0; hs = 0; c = 0; st = 0; sl = 0; nu = 0; has_left = 0 };
+        if :: !ok -> goto acquire :: else fi;
+        DIE;
+        v = me * 8 + left;
+        data[b] = v; /* what was there is gone: who still reads it sees that */
+        t = top; /* any hint: the walk below is what counts */
+place:
+        atomic { wt = tag[t % K]; wi = idx[t % K] };
+        if :: wt >= t && wi != NONE -> t = wt + 1; goto place :: else fi;
+#ifndef NO_ROOM
+        if
+        :: t - hnum >= D ->
+            (hnum + D > t || (tag[t % K] == t && idx[t % K] != NONE) || cended == 2);
+            /* Where nobody takes any more, it gives up: what was lost to another swap is HELD again, and put down. */
+            if :: cended == 2 && hnum + D <= t -> atomic { ost[b] = HELD; oslot[b] = me; onum[b] = 0 }; DIE;
+                atomic { ost[b] = FREE; oslot[b] = 0; left = 0; b = 0; t = 0; wt = 0; wi = 0; v = 0; ok = 0 }; goto next
+            :: else -> goto place
+            fi
+        :: else
+        fi;
+#endif
+#ifndef OWN_LATE
+        atomic { ost[b] = PLACED; oslot[b] = me; onum[b] = t };
+        DIE;
+#endif
+        atomic {
+            if
+            :: tag[t % K] == wt && idx[t % K] == wi -> tag[t % K] = t; idx[t % K] = b; ok = 1; valat[t] = v; assert(top == t); top++
+            :: else -> ok = 0
+            fi
+        };
+        if :: !ok -> goto place :: else fi;
+        DIE;
+#ifdef OWN_LATE
+        atomic { ost[b] = PLACED; oslot[b] = me; onum[b] = t };
+        DIE;
+#endif
+        num[b] = t;
+        left--; b = 0; t = 0; wt = 0; wi = 0; v = 0; ok = 0;
+next:
+        skip
+    :: else -> break
+    od;
+    goto out;
+killed:
+    dead[me] = 1;
+out:
+    pended++
+}
+
+#define WORDIS(b, s, w, n) (ost[b] == s && oslot[b] == w && onum[b] == n)
+
+proctype C(byte me) {
+    byte left = (me == 2 -> C0 : C1), n, b, h, hs, c, x, y, told, i, many, st, best, by[R];
+    bit ok, again;
+    do
+    :: left > 0 ->
+look:
+        /* Something to do; or nothing ever again. */
+        (flag || (tag[hnum % K] == hnum && idx[hnum % K] != NONE) || pended == 2);
+        has_taken[me] = 1;
+        if
+        :: flag ->
+            /* REDELIVER: the first of what was given back. */
+            told = count; best = NONE; b = 0;
+            do
+            :: b < M -> if :: ost[b] == BACK && (best == NONE || onum[b] < n) -> best = b; n = onum[b] :: else fi; b++
+            :: else -> break
+            od;
+            if
+            :: best == NONE ->
+                atomic {
+#ifdef NO_COUNT
+                    flag = 0
+#else
+                    if :: count == told -> flag = 0 :: else fi
+#endif
+                };
+                b = 0; n = 0; told = 0; best = 0;
+                goto look
+            :: else
+            fi;
+            b = best;
+            atomic { if :: ost[b] == BACK && onum[b] == n -> ost[b] = TAKEN; oslot[b] = me; ok = 1; assert(!fin[n]) :: else -> ok = 0 fi };
+            best = 0; told = 0;
+            if :: !ok -> b = 0; n = 0; goto look :: else fi;
+            DIE;
+            goto in_hand
+        :: !flag -> skip
+        fi;
+        atomic { h = hnum; hs = hslot };
+        /* Where it is: by its number, or by its cell; and what follows it. */
+        atomic {
+            many = 0;
+            do
+            :: many < R ->
+                n = h + many;
+                if
+                :: tag[n % K] == n && idx[n % K] != NONE -> by[many] = idx[n % K]; many++
+                :: num[0] == n -> by[many] = 0; many++
+                :: num[1] == n -> by[many] = 1; many++
+#if M > 2
+                :: num[2] == n -> by[many] = 2; many++
+#endif
+#if M > 3
+                :: num[3] == n -> by[many] = 3; many++
+#endif
+                :: !(tag[n % K] == n && idx[n % K] != NONE) -> break
+                :: many > 0 -> break
+                fi
+            :: else -> break
+            od;
+            n = 0
+        };
+        if
+        :: many == 0 -> h = 0; hs = 0; if :: pended == 2 && !flag -> left = 0; goto next :: else -> goto look fi
+        :: else
+        fi;
+#ifndef NO_CLAIM
+        if
+        :: hs != me && hs != NOBODY ->
+            /* CLAIM. */
+            c = cursor[hs];
+            if :: h > c + R -> c = h - R :: else fi;
+            do
+            :: c < h ->
+                atomic { x = tag[c % K]; y = idx[c % K] };
+                if
+                :: x == c && y != NONE ->
+#ifdef CLAIM_BLIND
+                    if :: (ost[y] == PLACED || ost[y] == LEFT) && onum[y] == c -> atomic { ost[y] = CLAIMED; oslot[y] = hs; onum[y] = c } :: else fi;
+#else
+                    atomic { if :: (ost[y] == PLACED || ost[y] == LEFT) && onum[y] == c -> ost[y] = CLAIMED; oslot[y] = hs; onum[y] = c :: else fi };
+#endif
+                    DIE
+                :: else
+                fi;
+                c++
+            :: else -> break
+            od;
+            c = 0; x = 0; y = 0; st = 0
+        :: else
+        fi;
+#endif
+#ifndef NO_RAISE
+        if :: cursor[me] != h -> cursor[me] = h; DIE :: else fi;
+#endif
+        atomic {
+            if
+            :: hnum == h && hslot == hs -> hnum = h + many; hslot = me; ok = 1; i = 0;
+                do :: i < many -> assert(!got[h + i] && !fin[h + i]); got[h + i] = 1; i++ :: else -> break od; i = 0
+            :: else -> ok = 0
+            fi;
+            hs = 0
+        };
+        if :: !ok -> many = 0; h = 0; goto look :: else fi;
+        DIE;
+        if
+#ifdef POPS
+        :: true ->
+#ifdef CURSOR_FIRST
+            cursor[me] = h + many;
+            DIE;
+#endif
+            i = 0;
+            do
+            :: i < many ->
+                atomic { assert(data[by[i]] == valat[h + i]); i++ }
+            :: else -> break
+            od;
+            atomic {
+                i = 0;
+                do :: i < many -> fin[h + i]++; assert(fin[h + i] == 1); i++ :: else -> break od;
+                cursor[me] = h + many
+            };
+            i = 0; b = 0; x = 0; y = 0; many = 0; h = 0
+#endif
+#ifdef TAKES
+        :: many == 1 ->
+            b = by[0]; n = h;
+            atomic { ost[b] = TAKEN; oslot[b] = me; onum[b] = n };
+            DIE;
+            cursor[me] = n + 1;
+            many = 0; h = 0;
+            DIE;
+in_hand:
+            assert(data[b] == valat[n]);
+            if
+            :: true -> /* done */
+#ifdef DONE_BLIND
+                atomic { fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 }
+#else
+                atomic { assert(WORDIS(b, TAKEN, me, n)); fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 }
+#endif
+            :: left > 1 -> /* put back */
+#ifdef FLAG_FIRST
+                atomic { count++; flag = 1 };
+                DIE;
+                ost[b] = BACK
+#else
+                atomic { assert(WORDIS(b, TAKEN, me, n)); ost[b] = BACK };
+                DIE;
+                atomic { count++; flag = 1 }
+#endif
+            fi;
+            b = 0; n = 0; x = 0; y = 0
+#else
+        :: false ->
+in_hand:
+            assert(data[b] == valat[n]);
+            atomic { fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 };
+            b = 0; n = 0; x = 0; y = 0
+#endif
+        fi;
+        left--;
+next:
+        skip
+    :: else -> break
+    od;
+    goto out;
+killed:
+    /* Its slot is used again by another, when it has been recovered; it goes on with what it had left to do. */
+    atomic { dead[me] = 1; b = 0; n = 0; x = 0; y = 0; c = 0; h = 0; hs = 0; many = 0; st = 0; told = 0; best = 0; i = 0; ok = 0 };
+    if
+    :: left > 1 -> left--; !dead[me]; goto look
+    :: true
+    fi;
+out:
+    cended++
+}
+
+/* Recovery of whoever is dead. It may be killed at any step, and then all of it is done again. */
+proctype Z() {
+    byte s, b, c, h, hs, x, y, st, nu;
+    bit ok;
+begin:
+    do
+    :: dead[0] || dead[1] || dead[2] || dead[3] ->
+        if :: dead[0] -> s = 0 :: dead[1] -> s = 1 :: dead[2] -> s = 2 :: dead[3] -> s = 3 fi;
+        if
+        :: has_taken[s] ->
+#ifdef FORGET_LATE
+            goto words;
+heads:
+#endif
+            atomic { h = hnum; hs = hslot };
+            if
+            :: hs == s ->
+                c = cursor[s];
+                if :: h > c + R -> c = h - R :: else fi;
+                do
+                :: c < h ->
+                    atomic { x = tag[c % K]; y = idx[c % K] };
+                    if
+                    :: x == c && y != NONE ->
+                        atomic { if :: (ost[y] == PLACED || ost[y] == LEFT) && onum[y] == c -> ost[y] = BACK; oslot[y] = 0; onum[y] = c :: else fi };
+                        DIE
+                    :: else
+                    fi;
+                    c++
+                :: else -> break
+                od
+            :: else
+            fi;
+#ifdef FORGET_LATE
+            goto after;
+words:
+#endif
+            b = 0;
+            do
+            :: b < M ->
+                atomic {
+                    if
+                    :: (ost[b] == TAKEN || ost[b] == CLAIMED) && oslot[b] == s ->
+                        if :: ost[b] == CLAIMED && cursor[s] > onum[b] -> ost[b] = FREE; onum[b] = 0 :: else -> ost[b] = BACK fi;
+                        oslot[b] = 0; ok = 1
+                    :: else -> ok = 0
+                    fi;
+                };
+                if :: ok -> DIE :: else fi;
+                b++
+            :: else -> break
+            od;
+#ifdef FORGET_LATE
+            goto heads;
+after:
+#endif
+#ifndef FORGET_LOW
+            if :: cursor[s] < h -> cursor[s] = h :: else fi;
+            DIE;
+#endif
+            atomic { count++; flag = 1 }
+        :: else
+        fi;
+        b = 0;
+        do
+        :: b < M ->
+            atomic {
+                if
+                :: ost[b] == HELD && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
+#ifdef LEFT_IS_FREE
+                :: ost[b] == PLACED && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
+#else
+                :: ost[b] == PLACED && oslot[b] == s -> ost[b] = LEFT; oslot[b] = 0
+#endif
+                :: else
+                fi
+            };
+            b++
+        :: else -> break
+        od;
+        atomic { has_taken[s] = 0; dead[s] = 0; s = 0; b = 0; c = 0; h = 0; hs = 0; x = 0; y = 0; st = 0; nu = 0; ok = 0 }
+    :: pended == 2 && cended == 2 && !(dead[0] || dead[1] || dead[2] || dead[3]) -> break
+    od;
+    goto out;
+killed:
+    atomic { s = 0; b = 0; c = 0; h = 0; hs = 0; x = 0; y = 0; st = 0; nu = 0; ok = 0 };
+    goto begin;
+out:
+    /* Everybody has gone, and all dead have been recovered. */
+    atomic {
+        nu = K;
+        do
+        :: nu < top ->
+            ok = 0;
+            b = 0;
+            if :: nu >= hnum -> ok = (tag[nu % K] == nu) :: else fi;
+            do :: b < M -> if :: ost[b] == BACK && onum[b] == nu -> assert(!ok); assert(flag); ok = 1 :: else fi; b++ :: else -> break od;
+            assert(fin[nu] + ok == 1);
+            nu++
+        :: else -> break
+        od;
+        b = 0;
+        do
+        :: b < M ->
+            st = ost[b]; nu = onum[b];
+            ok = (st == FREE || st == BACK);
+            if
+            :: st == PLACED || st == LEFT ->
+                ok = FINISHED(nu, hnum, hslot, cursor[(hslot == NOBODY -> 0 : hslot)]) || (nu >= hnum && tag[nu % K] == nu && idx[nu % K] == b) ||
+                     (st == LEFT && !(tag[nu % K] == nu && idx[nu % K] == b))
+            :: st == CLAIMED -> ok = cursor[oslot[b]] > nu
+            :: else
+            fi;
+            assert(ok);
+            b++
+        :: else -> break
+        od
+    }
+}
+
+init {
+    byte i;
+    atomic {
+        i = 0;
+        do :: i < K -> tag[i] = i; idx[i] = NONE; i++ :: else -> break od;
+        run W(0); run W(1); run C(2); run C(3); run Z()
+    }
+}
