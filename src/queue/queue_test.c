@@ -789,3 +789,143 @@ TEST(what_one_thread_uses_stays_that_threads) {
     assert_int_equal(covei_load_relaxed(&queue->taking.lock.owner), covei_local_thread());
     cove_queue_close(queue);
 }
+
+/* ---- What a first reading of the protocol by others has found. */
+
+TEST(the_dead_are_found_though_there_always_is_a_next_message) {
+    cove_queue *queue = open_queue(NULL);
+    cove_message m;
+    uint64_t got, n = 4;
+    for (uint64_t i = 1; i <= 3; i++)
+        push_number(queue, i);
+    assert_int_equal(end_of(child(take_two_and_die, NULL)), -SIGKILL);
+    for (cove_time_ns until = cove_in_ms(10000);; n++) { /* one comes, one goes */
+        expect(COVE_OK, cove_queue_push(queue, &n, 8, 0, COVE_TRY));
+        expect(COVE_OK, cove_queue_push(queue, &n, 8, 0, COVE_TRY));
+        cove_result result = cove_queue_pop(queue, &got, 8, &m, COVE_TRY);
+        if (result == COVE_REDELIVERED)
+            break;
+        expect(COVE_OK, result);
+        result = n % 2 ? cove_queue_pop(queue, &got, 8, &m, COVE_TRY) : cove_queue_take(queue, &m, COVE_TRY);
+        if (result == COVE_REDELIVERED)
+            break;
+        expect(COVE_OK, result);
+        if (n % 2 == 0)
+            expect(COVE_OK, cove_queue_done(queue, &m));
+        assert_true(cove_now() < until);
+    }
+    assert_true(m.sequence <= 2);
+    cove_queue_close(queue);
+}
+
+static int take_all_buffers_and_die(void *context) {
+    cove_queue *queue = open_queue(NULL);
+    cove_message m;
+    (void)context;
+    while (cove_queue_take(queue, &m, COVE_TRY) == COVE_OK)
+        ;
+    kill(getpid(), SIGKILL);
+    return 0;
+}
+
+TEST(what_the_dead_have_in_hand_makes_no_queue_full_for_ever) {
+    static const uint32_t flags[] = {COVE_QUEUE_DROP_OLDEST, 0};
+    for (int i = 0; i < 2; i++) {
+        cove_queue *queue = open_queue(&(cove_queue_options){.depth = 4, .loans = 1, .holds = 1, .flags = flags[i]});
+        uint64_t n = 1;
+        for (int k = 0; k < 2; k++) {
+            for (cove_result result = COVE_OK; result == COVE_OK; n++)
+                result = cove_queue_push(queue, &n, 8, 0, COVE_TRY);
+            assert_int_equal(end_of(child(take_all_buffers_and_die, NULL)), -SIGKILL);
+        }
+        for (cove_time_ns until = cove_in_ms(10000); flags[i]; usleep(1000)) { /* who only tries gets through before long */
+            cove_result result = cove_queue_push(queue, &n, 8, 0, COVE_TRY);
+            if (result >= 0)
+                break;
+            expect(COVE_ERR_FULL, result);
+            assert_true(cove_now() < until);
+        }
+        cove_message m;
+        expect(COVE_REDELIVERED, cove_queue_take(queue, &m, cove_in_ms(5000)));
+        cove_queue_close(queue);
+    }
+}
+
+static int try_now_and_then(void *context) {
+    cove_queue *queue = open_queue(NULL);
+    uint64_t got;
+    _Atomic int *ready = context;
+    for (int i = 0; i < 1000; i++) /* quickly, at first */
+        expect(COVE_ERR_EMPTY, cove_queue_pop(queue, &got, 8, NULL, COVE_TRY));
+    *ready = 1;
+    usleep(300000); /* meanwhile a consumer is killed */
+    for (int i = 0; i < 3; i++) {
+        if (cove_queue_pop(queue, &got, 8, NULL, COVE_TRY) == COVE_REDELIVERED)
+            return 0;
+        usleep(100000);
+    }
+    return 1;
+}
+
+TEST(who_tries_seldom_finds_what_the_dead_had_at_once) {
+    _Atomic int *ready = shared_memory(sizeof *ready);
+    cove_queue *queue = open_queue(NULL);
+    pid_t pid = child(try_now_and_then, ready);
+    eventually(*ready);
+    push_number(queue, 1);
+    push_number(queue, 2);
+    assert_int_equal(end_of(child(take_two_and_die, NULL)), -SIGKILL);
+    assert_int_equal(end_of(pid), 0);
+    cove_queue_close(queue);
+}
+
+static void *push_in_a_thread(void *context) {
+    push_number(context, 99);
+    return NULL;
+}
+
+TEST(who_takes_makes_room_in_the_order) {
+    cove_queue *queue = open_queue(&(cove_queue_options){.depth = 2});
+    cove_message m;
+    pthread_t thread;
+    push_number(queue, 1);
+    push_number(queue, 2);
+    covei_lab_slice_ns = UINT64_C(3000000000);
+    pthread_create(&thread, NULL, push_in_a_thread, queue);
+    usleep(50000);
+    cove_time_ns began = cove_now();
+    m = take_number(queue, 1, 1);
+    pthread_join(thread, NULL);
+    assert_true(cove_now() - began < UINT64_C(1000000000));
+    covei_lab_slice_ns = 0;
+    expect(COVE_OK, cove_queue_done(queue, &m));
+    cove_queue_close(queue);
+}
+
+/* A handle that was opened long ago: others have pushed more since than the numbers in own words can count. */
+TEST(a_handle_that_was_idle_for_very_long_takes_nobodys_buffers) {
+    static const int bits[] = {35, 36, 41, 46};
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++) {
+        covei_lab_first_message = UINT64_C(1) << 50;
+        cove_queue *queue = open_queue(&(cove_queue_options){.depth = 4, .loans = 1, .holds = 1}), *idle = open_queue(NULL);
+        uint64_t long_ago = covei_lab_first_message - (UINT64_C(1) << bits[i]) - 7, number;
+        idle->pushing.next = idle->pushing.head = idle->pushing.finished = long_ago;
+        idle->taking.next = idle->taking.turned = long_ago;
+        cove_queue *gone = open_queue(NULL);
+        push_number(gone, 1);
+        cove_queue_close(gone);
+        push_number(queue, 2);
+        for (number = 3; number <= 4; number++)
+            expect(COVE_OK, cove_queue_push(idle, &number, 8, number * 10, COVE_TRY));
+        expect(COVE_ERR_FULL, cove_queue_push(idle, &number, 8, 0, COVE_TRY));
+        for (number = 1; number <= 4; number++)
+            pop_number(number % 2 ? idle : queue, number, 1);
+        for (number = 5; number < 50; number++) {
+            push_number(number % 3 ? idle : queue, number);
+            pop_number(number % 2 ? idle : queue, number, 1);
+        }
+        cove_queue_close(idle);
+        cove_queue_close(queue);
+    }
+    covei_lab_first_message = 0;
+}

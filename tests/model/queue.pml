@@ -5,28 +5,35 @@
  * Claims: a message is delivered for the first time once; never again after it was done with; what is copied, or in hand, does not change;
  * in the end each message that was placed is done with, or can be delivered; and every buffer can be had, or has such a message in it.
  *
- * CONFIG pops        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
- * CONFIG takes       -DP0=2 -DP1=0 -DC0=2 -DC1=1 -DD=2 -DR=1 -DK=3 -DM=3 -DTAKES
- * CONFIG producers   -DP0=2 -DP1=1 -DC0=2 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
- * CONFIG runs        -DP0=3 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=3 -DPOPS
- * LARGE pops2        -DP0=3 -DP1=1 -DC0=2 -DC1=2 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
- * LARGE both         -DP0=2 -DP1=1 -DC0=2 -DC1=1 -DD=2 -DR=1 -DK=3 -DM=4 -DPOPS -DTAKES
- * LARGE deaths       -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS -DMAXD=2
+ * CONFIG pops        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
+ * CONFIG takes       -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DTAKES
+ * CONFIG only        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DTAKES -DONLY
+ * CONFIG back        -DP0=1 -DP1=0 -DC0=3 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=1 -DTAKES
+ * CONFIG late        -DP0=1 -DP1=1 -DC0=2 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=1 -DPOPS -DTAKES
+ * CONFIG full        -DP0=3 -DP1=0 -DC0=1 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
+ * CONFIG runs        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=2 -DPOPS
+ * LARGE pops3        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
+ * LARGE takes3       -DP0=2 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DTAKES
+ * LARGE producers    -DP0=1 -DP1=2 -DC0=1 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
+ * LARGE producers2   -DP0=1 -DP1=1 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
+ * LARGE runs4        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=2 -DK=4 -DM=2 -DPOPS
+ * LARGE runs3        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=3 -DPOPS
  *
  * MUTATION NO_CLAIM in pops             who moves the head leaves it to its last taker to say what he took
  * MUTATION CURSOR_FIRST in pops         the cursor passes the message before it is copied
- * MUTATION NO_RAISE in pops             the cursor is not raised before the head moves: what others got done seems in hand
+ * MUTATION NO_RAISE in runs4            the cursor is not raised before the head moves: what others got done seems in hand
  * MUTATION OWN_BLIND in pops            what lies before the head is taken for done with
  * MUTATION UNCONFIRMED in producers     a buffer is taken whose producer has not confirmed it, and lives
- * MUTATION OWN_LATE in producers        the own word says PLACED only after the swap
- * MUTATION NO_ROOM in pops              a message is placed whatever the head
+ * MUTATION OWN_LATE in pops             the own word says PLACED only after the swap
+ * MUTATION NO_ROOM in full              a message is placed whatever the head
  * MUTATION LEFT_IS_FREE in pops         recovery frees what was placed
  * MUTATION CLAIM_BLIND in pops          a claim is a store and not a swap
- * MUTATION NO_COUNT in takes            the flag is cleared though something was given back since
- * MUTATION FLAG_FIRST in takes          the flag is set before the own word
+ * MUTATION NO_COUNT in back             the flag is cleared though something was given back since
+ * MUTATION FLAG_FIRST in back           the flag is set before the own word
  * MUTATION FORGET_LOW in pops           recovery leaves the cursor where it was
  * MUTATION FORGET_LATE in pops          recovery looks at the own words before the head
- * MUTATION DONE_BLIND in deaths         being done is a store and not a swap: also by whom recovery took it from
+ * MUTATION DONE_FREES in late           a message that its producer has not confirmed leaves a free buffer
+ * MUTATION STORE_BLIND in only          the only producer stores where it has found out only after its look that it may
  */
 #define FREE 0
 #define HELD 1
@@ -44,11 +51,12 @@
 /* Slots: 0, 1 producers; 2, 3 consumers. */
 byte tag[K], idx[K];
 byte ost[M], oslot[M], onum[M];
-byte num[M], data[M];
+byte num[M], data[M], writer[M];
 byte hnum = K, hslot = NOBODY;
 byte cursor[4];
 bit flag = 0; byte count = 0;
-bit dead[4];
+bit dead[4];                 /* and not recovered yet */
+bit gone[2];                 /* producers that were killed: by its generation a word tells them from who has their slot next */
 byte deaths = 0, pended = 0, cended = 0;
 byte valat[N]; byte top = K;
 byte got[N], fin[N];
@@ -60,40 +68,66 @@ bit has_taken[4];            /* the mark in the slot */
 /* In the order of the code: the own word, then what it depends on, then the swap. */
 proctype W(byte me) {
     byte left = (me == 0 -> P0 : P1), b, t, st, sl, nu, wt, wi, v, h, hs, c;
-    bit ok, has_left;
+    byte F = 0;
+    bit ok, has_left, looked;
     do
     :: left > 0 ->
+        /* What it remembers of the head may be old or new. */
+        if
+        :: true -> atomic { h = hnum; hs = hslot }; if :: hs == NOBODY -> F = h :: else -> c = cursor[hs]; F = (c < h -> c : h) fi
+        :: true
+        fi;
 acquire:
-        atomic { select (b : 0 .. M - 1); st = ost[b]; sl = oslot[b]; nu = onum[b]; ok = 0; has_left = 0;
+        atomic { select (b : 0 .. M - 1); st = ost[b]; sl = oslot[b]; nu = onum[b]; ok = 0; has_left = 0; looked = 0;
             /* What can come to nothing is not tried: fewer states, and nobody is kept waiting by it. */
-            if :: st == TAKEN || st == BACK || (st == HELD && !dead[sl]) -> goto acquire :: else fi };
+            if :: st == TAKEN || st == BACK || (st == HELD && !gone[sl]) -> goto acquire :: else fi };
         if
         :: st == FREE -> ok = 1
-        :: st == HELD -> ok = dead[sl]
+        :: st == HELD -> ok = gone[sl]
         :: st == CLAIMED -> ok = cursor[sl] > nu
         :: st == PLACED || st == LEFT ->
 #ifndef UNCONFIRMED
             if
             :: st == LEFT || num[b] == nu -> skip
-            :: else -> if :: dead[sl] -> has_left = 1 :: else -> goto acquire fi
+            :: else -> if :: gone[sl] -> has_left = 1 :: else -> goto acquire fi
             fi;
 #endif
-            atomic { h = hnum; hs = hslot };
+            if
+            :: nu >= F ->
+                looked = 1;
+                atomic { h = hnum; hs = hslot };
 #ifdef OWN_BLIND
-            ok = nu < h;
+                F = h
 #else
-            if :: hs == NOBODY -> ok = nu < h :: else -> c = cursor[hs]; ok = nu < h && nu < c fi;
+                if :: hs == NOBODY -> F = h :: else -> c = cursor[hs]; F = (c < h -> c : h) fi
 #endif
+            :: else
+            fi;
+            ok = nu < F;
             if
             :: !ok && (st == LEFT || has_left) -> ok = !(tag[nu % K] == nu && idx[nu % K] == b)
             :: else
             fi
         fi;
         if :: !ok -> goto acquire :: else fi;
-        atomic { if :: ost[b] == st && oslot[b] == sl && onum[b] == nu -> ost[b] = HELD; oslot[b] = me; onum[b] = 0 :: else -> ok = 0 fi; h = 0; hs = 0; c = 0; st = 0; sl = 0; nu = 0; has_left = 0 };
+        atomic { if
+#ifdef ONLY
+#ifdef STORE_BLIND
+            :: st <= PLACED -> ost[b] = HELD; oslot[b] = me; onum[b] = 0
+#else
+            :: !looked && st <= PLACED -> ost[b] = HELD; oslot[b] = me; onum[b] = 0
+#endif
+            :: else -> if
+#endif
+            :: ost[b] == st && oslot[b] == sl && onum[b] == nu -> ost[b] = HELD; oslot[b] = me; onum[b] = 0 :: else -> ok = 0 fi
+#ifdef ONLY
+            fi
+#endif
+            ; h = 0; hs = 0; c = 0; st = 0; sl = 0; nu = 0; has_left = 0; looked = 0 };
         if :: !ok -> goto acquire :: else fi;
         DIE;
         v = me * 8 + left;
+        writer[b] = me;
         data[b] = v; /* what was there is gone: who still reads it sees that */
         t = top; /* any hint: the walk below is what counts */
 place:
@@ -135,11 +169,17 @@ next:
     od;
     goto out;
 killed:
-    dead[me] = 1;
+    atomic { dead[me] = 1; gone[me] = 1 };
 out:
     pended++
 }
 
+/* Free; or its producer's still, who has not confirmed it. */
+#ifdef DONE_FREES
+#define END(b, n) ost[b] = FREE; oslot[b] = 0; onum[b] = 0
+#else
+#define END(b, n) if :: num[b] == n -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0 :: else -> ost[b] = PLACED; oslot[b] = writer[b]; onum[b] = n fi
+#endif
 #define WORDIS(b, s, w, n) (ost[b] == s && oslot[b] == w && onum[b] == n)
 
 proctype C(byte me) {
@@ -190,7 +230,9 @@ look:
                 if
                 :: tag[n % K] == n && idx[n % K] != NONE -> by[many] = idx[n % K]; many++
                 :: num[0] == n -> by[many] = 0; many++
+#if M > 1
                 :: num[1] == n -> by[many] = 1; many++
+#endif
 #if M > 2
                 :: num[2] == n -> by[many] = 2; many++
 #endif
@@ -278,12 +320,7 @@ look:
 in_hand:
             assert(data[b] == valat[n]);
             if
-            :: true -> /* done */
-#ifdef DONE_BLIND
-                atomic { fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 }
-#else
-                atomic { assert(WORDIS(b, TAKEN, me, n)); fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 }
-#endif
+            :: true -> atomic { assert(WORDIS(b, TAKEN, me, n)); fin[n]++; assert(fin[n] == 1); END(b, n) } /* done */
             :: left > 1 -> /* put back */
 #ifdef FLAG_FIRST
                 atomic { count++; flag = 1 };
@@ -300,7 +337,7 @@ in_hand:
         :: false ->
 in_hand:
             assert(data[b] == valat[n]);
-            atomic { fin[n]++; assert(fin[n] == 1); ost[b] = FREE; oslot[b] = 0; onum[b] = 0 };
+            atomic { assert(WORDIS(b, TAKEN, me, n)); fin[n]++; assert(fin[n] == 1); END(b, n) };
             b = 0; n = 0; x = 0; y = 0
 #endif
         fi;
@@ -393,7 +430,7 @@ after:
 #ifdef LEFT_IS_FREE
                 :: ost[b] == PLACED && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
 #else
-                :: ost[b] == PLACED && oslot[b] == s -> ost[b] = LEFT; oslot[b] = 0
+                :: ost[b] == PLACED && oslot[b] == s -> ost[b] = LEFT
 #endif
                 :: else
                 fi
@@ -416,8 +453,8 @@ out:
         :: nu < top ->
             ok = 0;
             b = 0;
-            if :: nu >= hnum -> ok = (tag[nu % K] == nu) :: else fi;
-            do :: b < M -> if :: ost[b] == BACK && onum[b] == nu -> assert(!ok); assert(flag); ok = 1 :: else fi; b++ :: else -> break od;
+            if :: nu >= hnum -> ok = (tag[nu % K] == nu); assert(!ok || data[idx[nu % K]] == valat[nu]) :: else fi;
+            do :: b < M -> if :: ost[b] == BACK && onum[b] == nu -> assert(!ok && flag && data[b] == valat[nu]); ok = 1 :: else fi; b++ :: else -> break od;
             assert(fin[nu] + ok == 1);
             nu++
         :: else -> break
@@ -429,7 +466,7 @@ out:
             ok = (st == FREE || st == BACK);
             if
             :: st == PLACED || st == LEFT ->
-                ok = FINISHED(nu, hnum, hslot, cursor[(hslot == NOBODY -> 0 : hslot)]) || (nu >= hnum && tag[nu % K] == nu && idx[nu % K] == b) ||
+                ok = (st == LEFT || num[b] == nu || gone[oslot[b]]) && FINISHED(nu, hnum, hslot, cursor[(hslot == NOBODY -> 0 : hslot)]) || (nu >= hnum && tag[nu % K] == nu && idx[nu % K] == b) ||
                      (st == LEFT && !(tag[nu % K] == nu && idx[nu % K] == b))
             :: st == CLAIMED -> ok = cursor[oslot[b]] > nu
             :: else
