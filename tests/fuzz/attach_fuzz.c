@@ -6,8 +6,8 @@
 #include <fcntl.h>
 
 #define PAGE_BYTES 4096
-static uint8_t template[2][1 << 16];
-static size_t template_bytes[2];
+static uint8_t template[3][1 << 16];
+static size_t template_bytes[3];
 
 static void keep_template(int kind, const char *name) {
     char path[128];
@@ -29,6 +29,11 @@ static void make_templates(void) {
     REQUIRE(cove_stream_write(stream, "value", 5, 7, COVE_TRY) == COVE_OK);
     keep_template(1, "s");
     cove_stream_close(stream);
+    cove_queue *queue;
+    REQUIRE(cove_queue_open(&queue, "q", &(cove_queue_options){.type = COVE_TYPE_ANY, .slots = 4, .depth = 2}) == COVE_OK);
+    REQUIRE(cove_queue_push(queue, "value", 5, 7, COVE_TRY) == COVE_OK);
+    keep_template(2, "q");
+    cove_queue_close(queue);
 }
 
 /* FNV-1a, as the facts have it. */
@@ -86,6 +91,28 @@ static void use_stream(const char *name, cove_access access, cove_follow follow)
     cove_stream_close(stream);
 }
 
+static void use_queue(const char *name, cove_access access) {
+    cove_queue *queue;
+    cove_message m;
+    cove_queue_info info;
+    uint8_t data[256];
+    if (cove_queue_open(&queue, name, &(cove_queue_options){.how = COVE_OPEN, .access = access, .trust_any_owner = true}) != COVE_OK)
+        return;
+    for (int i = 0; i < 3; i++) {
+        if (cove_queue_peek(queue, data, sizeof data, &m, COVE_TRY) >= 0)
+            touch(data, m.length_bytes);
+        if (cove_queue_pop(queue, data, sizeof data, &m, COVE_TRY) >= 0)
+            touch(data, m.length_bytes);
+        if (cove_queue_take(queue, &m, COVE_TRY) >= 0) {
+            touch(m.data, m.length_bytes);
+            ignored = cove_queue_put_back(queue, &m);
+        }
+        ignored = cove_queue_push(queue, "new", 3, 0, COVE_TRY);
+    }
+    ignored = cove_queue_get_info(queue, &info);
+    cove_queue_close(queue);
+}
+
 static bool count_member(void *context, const cove_attachment_info *info) {
     *(uint64_t *)context += info->pid;
     return true;
@@ -100,7 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!template_bytes[0])
         make_templates();
     uint8_t how = take_byte(&in);
-    int kind = how & 1;
+    int kind = (how & 1) + (how >> 6 & 1);
     size_t length = template_bytes[kind];
     memcpy(bytes, template[kind], length);
     while (in.at < in.size) {
@@ -123,6 +150,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     ignored = cove_inspect_attachments(NULL, "x", count_member, &sum);
     use_block("x", COVE_READ_ONLY);
     use_stream("x", COVE_READ_ONLY, COVE_FOLLOW_ALL);
+    use_queue("x", COVE_READ_ONLY);
+    use_queue("x", COVE_READ_WRITE);
     use_block("x", COVE_READ_WRITE);
     use_stream("x", COVE_READ_WRITE, (cove_follow)(how >> 4 & 3) > COVE_FOLLOW_LOSSLESS ? COVE_FOLLOW_ALL : (cove_follow)(how >> 4 & 3));
     ignored = cove_gc(NULL, 0, NULL, NULL, NULL);

@@ -1,5 +1,5 @@
 /* Random sequences of calls against a simple model of each object: a block is its last value, a stream the list of all values with, for each
- * reader, where it is. */
+ * reader, where it is; a queue is the list of what waits, and what was given back. */
 #include "tests/fuzz/fuzz.h"
 
 #define DEPTH 4u
@@ -115,6 +115,95 @@ static void use_stream(input *in) {
         cove_stream_close(writer[i]);
 }
 
+/* Messages 1 to count. A message waits in the order, is in hand of one of two, or was given back. */
+static void use_queue(input *in) {
+    static model m;
+    static bool is_back[MOST + 1];
+    cove_queue *queue[2];
+    cove_message held[2][3];
+    uint32_t held_count[2] = {0, 0}, deliveries[MOST + 1] = {0};
+    uint64_t next = 1; /* of the order */
+    memset(&m, 0, sizeof m);
+    memset(is_back, 0, sizeof is_back);
+    for (int i = 0; i < 2; i++)
+        REQUIRE(cove_queue_open(&queue[i], "q", &(cove_queue_options){.capacity_bytes = 32, .depth = DEPTH, .loans = 4, .holds = 6}) ==
+                COVE_OK);
+    while (in->at < in->size && m.count < MOST) {
+        uint8_t op = take_byte(in), content = take_byte(in), data[32];
+        int h = op >> 4 & 1;
+        cove_queue *q = queue[h];
+        cove_result result;
+        cove_message message = {0};
+        cove_loan loan;
+        uint64_t due = 0, used = m.count + 1 - next + held_count[0] + held_count[1];
+        /* What waits, is in hand, or was given back takes a buffer each; each handle may keep one more. */
+        for (uint64_t n = 1; n < next; n++) {
+            due = due || !is_back[n] ? due : n;
+            used += is_back[n];
+        }
+        due = due ? due : next;
+        bool has_room = m.count + 1 - next < DEPTH, may_be_out = used + 2 >= DEPTH + 4 + 6;
+        memset(data, content, sizeof data);
+        switch (op & 7) {
+        case 0:
+        case 1:
+            result = cove_queue_push(q, data, content % 33, content, COVE_TRY);
+            REQUIRE(result == (has_room ? COVE_OK : COVE_ERR_FULL) || (may_be_out && result == COVE_ERR_FULL));
+            if (result == COVE_OK)
+                m.content[++m.count] = content;
+            break;
+        case 2:
+            result = cove_queue_reserve(q, content % 33, &loan, COVE_TRY);
+            REQUIRE(result == COVE_OK || (may_be_out && result == COVE_ERR_FULL));
+            if (result != COVE_OK)
+                break;
+            memset(loan.data, content, content % 33);
+            loan.tag = content;
+            result = cove_queue_commit(q, &loan, COVE_TRY);
+            REQUIRE(result == (has_room ? COVE_OK : COVE_ERR_FULL));
+            if (result == COVE_OK)
+                m.content[++m.count] = content;
+            else
+                REQUIRE(cove_queue_abandon(q, &loan) == COVE_OK);
+            break;
+        case 3:
+        case 4:
+        case 5:
+            if (held_count[h] == 3)
+                break;
+            result = (op & 7) == 5   ? cove_queue_peek(q, data, sizeof data, &message, COVE_TRY)
+                     : (op & 7) == 4 ? cove_queue_pop(q, data, sizeof data, &message, COVE_TRY)
+                                     : cove_queue_take(q, &message, COVE_TRY);
+            if (due > m.count) {
+                REQUIRE(result == COVE_ERR_EMPTY);
+                break;
+            }
+            REQUIRE(result == (is_back[due] ? COVE_REDELIVERED : COVE_OK) && message.sequence == due);
+            REQUIRE(message.tag == m.content[due] && message.deliveries == deliveries[due] + 1);
+            REQUIRE(message.length_bytes == (uint64_t)m.content[due] % 33);
+            for (uint64_t i = 0; i < message.length_bytes; i++)
+                REQUIRE(((const uint8_t *)message.data)[i] == m.content[due]);
+            if ((op & 7) == 5)
+                break;
+            deliveries[due]++;
+            next += due == next;
+            is_back[due] = false;
+            if ((op & 7) == 3)
+                held[h][held_count[h]++] = message;
+            break;
+        default:
+            if (!held_count[h])
+                break;
+            message = held[h][--held_count[h]];
+            REQUIRE(((const uint8_t *)message.data)[0] == m.content[message.sequence] || !message.length_bytes);
+            REQUIRE((op & 7) == 6 ? cove_queue_done(q, &message) == COVE_OK : cove_queue_put_back(q, &message) == COVE_OK);
+            is_back[message.sequence] = (op & 7) == 7;
+        }
+    }
+    cove_queue_close(queue[0]);
+    cove_queue_close(queue[1]);
+}
+
 static void use_block(input *in, unsigned flags) {
     cove_block *block[2];
     uint8_t now[64], got[64], data[64];
@@ -173,9 +262,12 @@ static void use_block(input *in, unsigned flags) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input in = {data, size, 0};
     use_own_domain();
-    switch (take_byte(&in) % 4) {
+    switch (take_byte(&in) % 8) {
     case 0: use_block(&in, 0); break;
     case 1: use_block(&in, COVE_BLOCK_SINGLE); break;
+    case 2:
+    case 3:
+    case 4: use_queue(&in); break;
     default: use_stream(&in);
     }
     return 0;

@@ -2,6 +2,7 @@
  * the segment (the build with the address sanitizer sees that), end every call, and do not crash. */
 #include "tests/support.h"
 
+#include "queue/queue_layout.h"
 #include "stream/stream_layout.h"
 
 #include <fcntl.h>
@@ -20,6 +21,7 @@ static victim map_victim(void) {
     struct stat facts;
     victim v = {0};
     covei_stream_shape shape;
+    covei_queue_shape queue_shape;
     snprintf(path, sizeof path, "%s/s", test_domain);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(fstat(fd, &facts), 0);
@@ -28,7 +30,10 @@ static victim map_victim(void) {
     assert_ptr_not_equal(v.bytes, MAP_FAILED);
     close(fd);
     memcpy(&v.facts, v.bytes, sizeof v.facts);
-    expect(COVE_OK, covei_stream_shape_read(v.facts.object_fact, v.facts.object_bytes, v.bytes + v.facts.object_offset, &shape, &v.ring));
+    uint8_t *object = v.bytes + v.facts.object_offset;
+    expect(COVE_OK, v.facts.kind == COVE_KIND_QUEUE
+                        ? covei_queue_shape_read(v.facts.object_fact, v.facts.object_bytes, object, &queue_shape, &v.ring)
+                        : covei_stream_shape_read(v.facts.object_fact, v.facts.object_bytes, object, &shape, &v.ring));
     return v;
 }
 
@@ -352,6 +357,134 @@ TEST(a_member_that_scribbles_over_a_block_harms_nobody_beyond_the_data) {
         munmap(v.bytes, v.size);
         ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
         printf("    %s: %lu rounds\n", flags ? "one copy" : "two copies", (unsigned long)rounds);
+        alarm(0);
+    }
+}
+
+/* ---- Queues. */
+
+static cove_queue_options queue_options_of(int kind) {
+    return (cove_queue_options){.type = COVE_TYPE_ANY,
+                                .capacity_bytes = 48,
+                                .depth = 4,
+                                .loans = 3,
+                                .holds = 2,
+                                .flags = kind == 1 ? COVE_QUEUE_TIMES | COVE_QUEUE_DROP_OLDEST : 0,
+                                .dead_letter = kind == 2 ? "d" : NULL,
+                                .max_deliveries = kind == 2 ? 2 : 0};
+}
+
+static void use_message(const cove_message *m, uint64_t most) {
+    use(&(cove_value){.data = m->data, .length_bytes = m->length_bytes}, most);
+}
+
+static void do_everything_to_queues(cove_queue **handles, int count) {
+    uint8_t data[48], room[200];
+    memset(data, 7, sizeof data);
+    for (int h = 0; h < count; h++) {
+        cove_queue *q = handles[h];
+        cove_message m = {0}, run[3] = {{.data = data, .length_bytes = 5, .type = COVE_TYPE_BYTES}, {0}, {0}};
+        cove_loan loan;
+        cove_queue_info info;
+        uint32_t many, producers = 0, consumers = 0;
+        uint64_t size = 1 + random_number() % 48;
+        run[1] = run[2] = run[0];
+        ignored = cove_queue_push(q, data, size, 1, soon());
+        ignored = cove_queue_push_as(q, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY);
+        ignored = cove_queue_push_many(q, run, 3, &many, COVE_TRY);
+        if (cove_queue_reserve(q, size, &loan, COVE_TRY) >= 0) {
+            memset(loan.data, 9, size);
+            if (random_number() % 2 == 0 || cove_queue_commit(q, &loan, COVE_TRY) < 0)
+                ignored = cove_queue_abandon(q, &loan);
+        }
+        if (cove_queue_pop(q, room, size, &m, COVE_TRY) >= 0)
+            use_message(&m, size);
+        if (cove_queue_peek(q, room, 48, &m, COVE_TRY) >= 0)
+            use_message(&m, 48);
+        if (cove_queue_pop_many(q, room, sizeof room, run, 3, &many, COVE_TRY) >= 0)
+            for (uint32_t i = 0; i < many; i++)
+                use_message(&run[i], 48);
+        if (cove_queue_take(q, &m, soon()) >= 0) {
+            use_message(&m, 48);
+            ignored = random_number() % 2 ? cove_queue_done(q, &m) : cove_queue_put_back(q, &m);
+        }
+        ignored = cove_queue_wait(q, soon());
+        ignored = cove_queue_members(q, &producers, &consumers);
+        ignored = cove_queue_get_info(q, &info);
+    }
+}
+
+static void queue_comes_and_goes(void) {
+    cove_queue *queue;
+    if (cove_queue_open(&queue, "s", &(cove_queue_options){.how = COVE_OPEN}) != COVE_OK)
+        return;
+    do_everything_to_queues(&queue, 1);
+    cove_queue_close(queue);
+}
+
+static void remove_queues(cove_queue **handles, const victim *v) {
+    for (int i = 0; i < 3; i++)
+        cove_queue_close(handles[i]);
+    munmap(v->bytes, v->size);
+    ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+    ignored = cove_remove(NULL, "d", COVE_REMOVE_FORCE);
+}
+
+static victim open_queues(cove_queue **handles, int kind) {
+    cove_queue_options options = queue_options_of(kind);
+    options.slots = 8;
+    for (int i = 0; i < 3; i++)
+        expect(COVE_OK, cove_queue_open(&handles[i], "s", &options));
+    do_everything_to_queues(handles, 3);
+    return map_victim();
+}
+
+TEST(every_word_of_a_queue_may_be_overwritten) {
+    cove_queue *handles[3];
+    size_t slow = test_is_slow ? 5 : 1, from = offsetof(covei_header_shm, owner);
+    alarm(240);
+    for (int kind = 0; kind < 3; kind++) {
+        victim v = open_queues(handles, kind);
+        uint8_t *before = malloc(v.size);
+        for (size_t word = from / 8 + (size_t)random_number() % slow; word < v.size / 8; word += slow) {
+            if (word == 4096 / 8 - 256)
+                word = 4096 / 8;
+            uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
+            uint64_t value = values[random_number() % (sizeof values / sizeof *values)];
+            memcpy(before, v.bytes, v.size);
+            __atomic_store_n(at, random_number() % 4 ? value : *at + (random_number() % 2 ? 1 : UINT64_MAX), __ATOMIC_SEQ_CST);
+            do_everything_to_queues(handles, 3);
+            if (word % 16 == 0) {
+                queue_comes_and_goes();
+                look_at_it();
+            }
+            memcpy(v.bytes + from, before + from, v.size - from);
+        }
+        free(before);
+        remove_queues(handles, &v);
+    }
+    alarm(0);
+}
+
+TEST(a_member_that_scribbles_over_a_queue_harms_nobody_beyond_the_data) {
+    for (int kind = 0; kind < 3; kind++) {
+        cove_queue *handles[3];
+        uint64_t rounds = 0;
+        alarm(120);
+        victim v = open_queues(handles, kind);
+        pid_t pid = child(scribble, &v);
+        for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
+            cove_time_ns before = cove_now();
+            do_everything_to_queues(handles, 3);
+            if (rounds % 64 == 0) {
+                queue_comes_and_goes();
+                look_at_it();
+            }
+            assert_true(cove_now() - before < UINT64_C(20000000000));
+        }
+        kill_child(pid);
+        remove_queues(handles, &v);
+        printf("    queue %d: %lu rounds\n", kind, (unsigned long)rounds);
         alarm(0);
     }
 }
