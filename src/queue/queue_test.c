@@ -929,3 +929,17 @@ TEST(a_handle_that_was_idle_for_very_long_takes_nobodys_buffers) {
     }
     covei_lab_first_message = 0;
 }
+
+TEST(who_only_looks_sees_that_nothing_is_there_after_something_was_given_back) {
+    cove_queue *queue = open_queue(NULL);
+    cove_message m;
+    uint64_t got;
+    push_number(queue, 1);
+    m = take_number(queue, 1, 1);
+    expect(COVE_OK, cove_queue_put_back(queue, &m));
+    m = take_number(queue, 1, 2);
+    expect(COVE_ERR_EMPTY, cove_queue_peek(queue, &got, 8, NULL, COVE_TRY));
+    expect(COVE_ERR_EMPTY, cove_queue_wait(queue, COVE_TRY));
+    expect(COVE_OK, cove_queue_done(queue, &m));
+    cove_queue_close(queue);
+}

@@ -246,7 +246,7 @@ cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) 
     covei_taking *t = &queue->taking;
     uint32_t b;
     for (uint32_t rounds = 0; rounds < ROUNDS_MAX; rounds++) {
-        uint64_t head = covei_load_seqcst(&queue->shared->head);
+        uint64_t told = covei_load_seqcst(&queue->shared->back), head = covei_load_seqcst(&queue->shared->head);
         uint64_t next = number_of_head(queue, head);
         if (covei_unlikely(find_back(queue, next, out)))
             return COVE_OK;
@@ -262,7 +262,7 @@ cove_result covei_queue_find(cove_queue *queue, bool thorough, covei_seen *out) 
             continue;
         if (there < 0)
             return COVE_ERR_DAMAGED;
-        if (covei_likely(!(covei_load_seqcst(&queue->shared->back) & 1)))
+        if (covei_likely(covei_load_seqcst(&queue->shared->back) == told)) /* nothing was given back since we looked for that */
             return COVE_ERR_EMPTY;
     }
     return COVE_ERR_DAMAGED;
