@@ -183,6 +183,55 @@ TEST(what_a_member_of_any_kind_held_of_a_stream_comes_back) {
     cove_stream_close(stream);
 }
 
+/* ---- Queues. */
+
+TEST(messages_pass_between_members_of_all_kinds_each_to_one) {
+    FILE *member[2 * KINDS] = {0};
+    const int rounds = test_is_slow ? 300 : 3000;
+    int pushed = 0, popped = 0;
+    cove_queue *keeper;
+    expect(COVE_OK, cove_queue_open(&keeper, "q", &(cove_queue_options){.capacity_bytes = 256, .depth = 32, .loans = 8}));
+    for (size_t i = 0; i < 2 * KINDS; i++)
+        if (has_kind(i / 2)) {
+            char command[512];
+            snprintf(command, sizeof command, "%s %s q %d", kinds[i / 2], i % 2 ? "push" : "pop", i % 2 ? rounds : 1000);
+            member[i] = popen(command, "r");
+        }
+    for (size_t i = 0; i < 2 * KINDS; i++) {
+        int done = 0;
+        if (!member[i])
+            continue;
+        assert_int_equal(fscanf(member[i], "%d", &done), 1);
+        assert_int_equal(pclose(member[i]), 0);
+        *(i % 2 ? &pushed : &popped) += done;
+    }
+    printf("    %d messages\n", pushed);
+    assert_true(pushed >= rounds && popped == pushed);
+    cove_queue_close(keeper);
+}
+
+TEST(what_a_member_of_any_kind_had_in_hand_is_delivered_again) {
+    cove_queue *queue;
+    expect(COVE_OK, cove_queue_open(&queue, "q", &(cove_queue_options){.capacity_bytes = 256, .depth = 2, .holds = 1}));
+    for (size_t i = 0; i < KINDS; i++) {
+        int status;
+        cove_message m;
+        char data[256];
+        if (!has_kind(i))
+            continue;
+        expect(COVE_OK, cove_queue_push(queue, "x", 1, i, cove_in_ms(2000)));
+        run(&status, "%s grab q > %s/.out 2>/dev/null & for n in $(seq 500); do grep -q held %s/.out && break; sleep 0.01; done", kinds[i],
+            test_domain, test_domain);
+        expect(COVE_ERR_EMPTY, cove_queue_pop(queue, data, sizeof data, &m, cove_in_ms(60))); /* no false death */
+        run(&status, "pkill -KILL -f '^%s/member-[0-9a-z]* grab q'", TESTS);
+        assert_int_equal(status, 0);
+        expect(COVE_REDELIVERED, cove_queue_pop(queue, data, sizeof data, &m, cove_in_ms(2000)));
+        assert_int_equal(m.tag, i);
+        assert_int_equal(m.deliveries, 2);
+    }
+    cove_queue_close(queue);
+}
+
 static void become(uid_t uid, bool in_group);
 
 static int read_as_a_stranger(void *context) {

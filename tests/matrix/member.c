@@ -5,6 +5,9 @@
  *     member publish NAME N   writes N values of changing length to a stream, copied and in place in turn; prints N
  *     member subscribe NAME N reads N values, lossless, copied and in place in turn, and checks them and their numbers; prints N
  *     member keep NAME        loans and borrows, prints "held", and stays until it is killed
+ *     member push NAME N      pushes N messages of changing length to a queue, copied and in place in turn; prints N
+ *     member pop NAME N       takes messages, by copy and in place in turn, and checks them, until none comes for N ms; prints how many
+ *     member grab NAME        takes one and keeps it, prints "held", and stays until it is killed
  *     member hold NAME        locks for writing, prints "held", and stays until it is killed
  *     member repair NAME      expects COVE_OWNER_DIED, repairs, and sets the counter's two places equal */
 #include <cove/cove.h>
@@ -157,11 +160,79 @@ static int use_stream(const char *verb, const char *name, int rounds) {
     return status;
 }
 
+/* ---- Queues. */
+
+static int push(cove_queue *queue, int rounds) {
+    for (int i = 0; i < rounds; i++) {
+        unsigned char data[256];
+        uint32_t length = 8 + (uint32_t)(i * 37) % 240, seed = (uint32_t)i * 2654435761u + (uint32_t)getpid();
+        cove_loan loan;
+        if (i % 2) {
+            fill(data, length, seed);
+            if (cove_queue_push(queue, data, length, seed, cove_in_ms(60000)) != COVE_OK)
+                return fail("push");
+        } else {
+            if (cove_queue_reserve(queue, length, &loan, cove_in_ms(60000)) != COVE_OK)
+                return fail("reserve");
+            fill(loan.data, length, seed);
+            loan.tag = seed;
+            if (cove_queue_commit(queue, &loan, cove_in_ms(60000)) != COVE_OK)
+                return fail("commit");
+        }
+    }
+    printf("%d\n", rounds);
+    return 0;
+}
+
+static int pop(cove_queue *queue, int patience_ms) {
+    unsigned char data[256], wanted[256];
+    int count = 0;
+    for (;; count++) {
+        cove_message m;
+        bool takes = count % 2;
+        cove_time_ns until = cove_in_ms(count ? (uint64_t)patience_ms : 60000);
+        cove_result result = takes ? cove_queue_take(queue, &m, until) : cove_queue_pop(queue, data, sizeof data, &m, until);
+        if (result == COVE_ERR_EMPTY)
+            break;
+        if (result < 0)
+            return fail("pop");
+        fill(wanted, (uint32_t)m.length_bytes, (uint32_t)m.tag);
+        if (memcmp(m.data, wanted, (size_t)m.length_bytes))
+            return fprintf(stderr, "member: torn, at %llu\n", (unsigned long long)m.sequence), 2;
+        if (takes && cove_queue_done(queue, &m) != COVE_OK)
+            return fail("done");
+    }
+    printf("%d\n", count);
+    return 0;
+}
+
+static int grab(cove_queue *queue) {
+    cove_message m;
+    if (cove_queue_take(queue, &m, cove_in_ms(60000)) < 0)
+        return fail("take");
+    alarm(60);
+    puts("held");
+    fflush(stdout);
+    for (;;)
+        pause();
+}
+
+static int use_queue(const char *verb, const char *name, int rounds) {
+    cove_queue *queue;
+    if (cove_queue_open(&queue, name, &(cove_queue_options){.how = COVE_OPEN}) != COVE_OK)
+        return fail("open");
+    int status = !strcmp(verb, "push") ? push(queue, rounds) : !strcmp(verb, "pop") ? pop(queue, rounds) : grab(queue);
+    cove_queue_close(queue);
+    return status;
+}
+
 int main(int argc, char **argv) {
     cove_block *block;
     int rounds = argc > 3 ? atoi(argv[3]) : 0, status = 2;
     if (argc > 2 && (!strcmp(argv[1], "publish") || !strcmp(argv[1], "subscribe") || !strcmp(argv[1], "keep")))
         return use_stream(argv[1], argv[2], rounds);
+    if (argc > 2 && (!strcmp(argv[1], "push") || !strcmp(argv[1], "pop") || !strcmp(argv[1], "grab")))
+        return use_queue(argv[1], argv[2], rounds);
     if (argc < 3 || cove_block_open(&block, argv[2], &(cove_block_options){.how = COVE_OPEN}) != COVE_OK)
         return fail("open");
     if (!strcmp(argv[1], "count"))
