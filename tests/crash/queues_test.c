@@ -1,6 +1,8 @@
 /* Queues whose producers and consumers are killed all the time: every message counted, on both sides. */
 #include "tests/support.h"
 
+#include "sync/event.h"
+
 #include <pthread.h>
 #include <time.h>
 
@@ -363,4 +365,61 @@ TEST(a_producer_stopped_with_a_reservation_delays_nobody_and_goes_on) {
     expect(COVE_OK, cove_queue_pop(queue, &got, 8, NULL, COVE_TRY));
     assert_memory_equal(&got, "gone on!", 8);
     cove_queue_close(queue);
+}
+
+/* ---- Wakes. */
+
+typedef struct turns {
+    uint64_t total;
+    unsigned producer_flags, consumer_flags;
+    bool runs;
+} turns;
+
+/* Sleeps whenever nothing is there, and now and then dawdles, so that the producer finds no room, and sleeps. */
+static int pop_all(void *context) {
+    const turns *t = context;
+    cove_queue *queue = open_here(t->consumer_flags);
+    for (uint64_t n = 1; n <= t->total;) {
+        uint64_t got[8];
+        cove_message about[8];
+        uint32_t count = 1;
+        cove_result result = t->runs ? cove_queue_pop_many(queue, got, sizeof got, about, 8, &count, COVE_FOREVER)
+                             : n % 7 ? cove_queue_pop(queue, got, 8, about, COVE_FOREVER)
+                                     : cove_queue_take(queue, about, COVE_FOREVER);
+        if (result != COVE_OK || about->sequence != n || ((const uint64_t *)about->data)[0] != n)
+            return 1;
+        if (!t->runs && n % 7 == 0 && cove_queue_done(queue, about) != COVE_OK)
+            return 2;
+        n += count;
+        if (random_number() % 64 == 0)
+            usleep((unsigned)(random_number() % 30));
+    }
+    return covei_lab_late_wakes ? 9 : 0;
+}
+
+static void lose_no_wake(const turns *t) {
+    cove_queue *queue;
+    cove_queue_options options = {.capacity_bytes = 8, .depth = 16, .loans = 1, .holds = 1, .flags = t->producer_flags};
+    covei_lab_slice_ns = UINT64_C(3000000000);
+    expect(COVE_OK, cove_queue_open(&queue, "q", &options));
+    pid_t pid = child(pop_all, (void *)(uintptr_t)t);
+    for (uint64_t n = 1; n <= t->total; n++) {
+        expect(COVE_OK, cove_queue_push(queue, &n, 8, 0, COVE_FOREVER));
+        if (random_number() % 64 == 0)
+            usleep((unsigned)(random_number() % 30));
+    }
+    assert_int_equal(end_of(pid), 0);
+    assert_int_equal(covei_lab_late_wakes, 0);
+    covei_lab_slice_ns = 0;
+    cove_queue_close(queue);
+}
+
+TEST(no_wake_up_is_lost_on_either_side) {
+    uint64_t total = test_is_slow ? 20000 : 1000000;
+    const turns all[] = {{total, 0, 0, false},
+                         {total, 0, 0, true},
+                         {total, COVE_QUEUE_ONLY_PRODUCER, COVE_QUEUE_ONLY_CONSUMER, false},
+                         {total, COVE_QUEUE_ONLY_PRODUCER, COVE_QUEUE_ONLY_CONSUMER, true}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        lose_no_wake(&all[i]);
 }
