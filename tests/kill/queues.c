@@ -19,9 +19,10 @@
 #define MANY_MEMBERS 64u   /* the child has slot 3 or more: it keeps no buffer in hand */
 #define ONLY_PRODUCER 128u /* the child is to be: the survivor has not pushed, and does not while the child lives */
 #define ONLY_CONSUMER 256u
-#define DROPS 512u       /* producers drop the oldest */
-#define DEADLY 1024u     /* what was delivered twice goes to the dead letters */
-#define GIVEN_BACK 2048u /* the first message was put back: it is delivered again without a death */
+#define DROPS 512u        /* producers drop the oldest */
+#define DEADLY 1024u      /* what was delivered twice goes to the dead letters */
+#define GIVEN_BACK 2048u  /* the first message was put back: it is delivered again without a death */
+#define ONE_MESSAGE 4096u /* waits, and not three */
 
 static char value[3][VALUE_BYTES];
 
@@ -72,7 +73,7 @@ static void arrange(scene *s, const operation *o) {
             cove_queue_pop(s->queue_survivor, value[2], VALUE_BYTES, NULL, COVE_TRY) != COVE_ERR_EMPTY)
             kill_die("fd");
     }
-    unsigned count = o->more & (STARTS_EMPTY | HAS_BELL | ONLY_PRODUCER) ? 0 : o->more & DROPS ? DEPTH : 3;
+    unsigned count = o->more & (STARTS_EMPTY | HAS_BELL | ONLY_PRODUCER) ? 0 : o->more & DROPS ? DEPTH : o->more & ONE_MESSAGE ? 1 : 3;
     while (s->pushed < count)
         if (push_as_survivor(s, s->queue_survivor, COVE_TRY) < 0)
             kill_die("push");
@@ -147,6 +148,14 @@ static void see_a_consumer_die(scene *s) {
     be_a_consumer(s);
     for (int i = 0; i < 3; i++)
         after_death_of(s, take_and_die);
+}
+
+/* The first message has killed two, and that is known. */
+static void see_two_die_of_one(scene *s) {
+    be_a_consumer(s);
+    after_death_of(s, take_and_die);
+    after_death_of(s, take_and_die);
+    after_death_of(s, be_a_member);
 }
 
 /* ---- What is stepped. */
@@ -291,7 +300,8 @@ const operation queue_operations[] = {
     {"queue: pop as only consumer", 0, USED, false, false, NULL, have_popped, pop_one, true, false, ONLY_CONSUMER | TAKES(2)},
     {"queue: pop what was given back", 0, USED, false, false, NULL, be_a_consumer, pop_one, true, false, GIVEN_BACK | TAKES(1)},
     {"queue: pop past a dead consumer (recovery)", 0, USED, false, false, NULL, see_a_consumer_die, pop_one, true, false, TAKES(1)},
-    {"queue: pop past a dead letter", 0, USED, false, false, NULL, see_a_consumer_die, take_and_put_back, false, false, DEADLY},
+    {"queue: take past a dead letter", 0, USED, false, false, NULL, see_two_die_of_one, take_and_put_back, false, false, DEADLY},
+    {"queue: take the last, put back", 0, USED, false, false, NULL, be_a_consumer, take_and_put_back, true, false, ONE_MESSAGE},
     {"queue: take, done", 0, USED, false, false, NULL, be_a_consumer, take_and_done, true, false, TAKES(1)},
     {"queue: take, put back", 0, USED, false, false, NULL, be_a_consumer, take_and_put_back, true, false, 0},
     {"queue: done", 0, USED, false, false, NULL, have_a_message, done, true, false, TAKES(1)},
