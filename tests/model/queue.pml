@@ -15,7 +15,6 @@
  * LARGE pops3        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
  * LARGE takes3       -DP0=2 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DTAKES
  * LARGE producers    -DP0=1 -DP1=2 -DC0=1 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
- * LARGE producers2   -DP0=1 -DP1=1 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
  * LARGE runs4        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=2 -DK=4 -DM=2 -DPOPS
  * LARGE runs3        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=3 -DPOPS
  *
