@@ -8,6 +8,8 @@
  *     the client is killed     its request is not begun any more; a reply to it comes to nothing, and the server goes on
  *     the deadline passes      the caller gets COVE_ERR_TIMEOUT; a request that nobody has begun by then never is begun
  *
+ *     the request kills all    after max_deliveries it goes to the dead letters, where they are asked for; the caller waits to its deadline
+ *
  * A request may be carried out twice: by a server that was killed, and by the next. After a failure the caller does not know whether it
  * was. So let requests be such that twice does no harm, or look at `deliveries`.
  */
@@ -98,7 +100,7 @@ typedef struct cove_request {
     uint32_t reserved_0;
     cove_time_ns deadline_ns; /**< the caller's */
     uint64_t reply_bytes;     /**< the largest reply that the client takes */
-    cove_message message;     /**< the library's, and all that follows */
+    cove_message message;     /**< the library's, and all that follows. A copy of a request must not be ended beside it */
     void *held;
 } cove_request;
 
@@ -123,7 +125,7 @@ COVE_API COVE_MUST_USE cove_result cove_server_take(cove_server *server, cove_re
 
 /** Sends the reply, and is done with the request.
  *  @return COVE_OK · COVE_ERR_GONE the client has gone or given up · COVE_ERR_SIZE more than request->reply_bytes: the client is told so ·
- *          COVE_ERR_FULL the client does not take its replies · COVE_ERR_VIEW the request was ended already */
+ *          COVE_ERR_FULL the client does not take its replies · COVE_ERR_VIEW the request was ended already · COVE_ERR_FORKED it is the parent's */
 COVE_API cove_result cove_server_reply(cove_server *server, cove_request *request, int32_t status, const void *data, uint64_t size_bytes);
 
 /** Lets another server have it.  @return COVE_OK · COVE_ERR_VIEW */

@@ -403,3 +403,71 @@ TEST(a_request_that_kills_servers_ends_among_the_dead_letters) {
     assert_int_equal(scene->result, COVE_ERR_GONE);
     cove_client_close(client);
 }
+
+TEST(whoever_comes_first_sizes_and_hashes_suit_each_other) {
+    new_scene();
+    cove_server *server = open_server(&(cove_call_options){.request_bytes = 4096, .schema_hash = 5});
+    cove_client *client;
+    uint64_t wait_ms = 5000;
+    pid_t caller = child(call_once, &wait_ms); /* all defaults, and unchecked */
+    expect(COVE_OK, cove_serve(server, add_one, NULL, cove_in_ms(5000)));
+    assert_int_equal(end_of(caller), 1);
+    expect(COVE_ERR_TYPE, cove_client_open(&client, "service", &(cove_call_options){.schema_hash = 6}));
+    cove_server_close(server);
+}
+
+TEST(the_queues_of_dead_clients_go_while_the_server_stays) {
+    new_scene();
+    uint64_t wait_ms = 20000;
+    pid_t pid = start(serve_for_ever);
+    for (int i = 0; i < 20; i++) {
+        pid_t caller = child(call_once, &wait_ms);
+        if (i % 2) {
+            usleep(2000);
+            kill(caller, SIGKILL);
+        }
+        end_of(caller);
+    }
+    for (int tries = 0; count_files(test_domain) > 1 && tries < 5000; tries++) {
+        usleep(1000);
+        if (tries % 100 == 0)
+            expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+    }
+    assert_int_equal(count_files(test_domain), 1); /* the service */
+    scene->stop = 1;
+    assert_int_equal(end_of(pid), 0);
+}
+
+static int call_while_the_parent_does(void *context) {
+    uint64_t got;
+    cove_reply reply = {.data = &got, .room_bytes = 8};
+    return cove_call(context, "12345678", 8, &reply, cove_in_ms(10000)) == COVE_OK ? 0 : 1;
+}
+
+static int reply_for_the_parent(void *context) {
+    cove_request *request = ((void **)context)[1];
+    cove_server *server = ((void **)context)[0];
+    return cove_server_reply(server, request, 0, "bad", 3) == COVE_ERR_FORKED && cove_server_put_back(server, request) == COVE_ERR_FORKED
+               ? 0
+               : 1;
+}
+
+TEST(fork_inside_a_call_and_with_a_request_in_hand) {
+    new_scene();
+    pthread_t thread;
+    cove_client *client = open_client(NULL);
+    cove_server *server = open_server(NULL);
+    cove_request request;
+    pthread_create(&thread, NULL, call_and_wait, client);
+    expect(COVE_OK, cove_server_take(server, &request, cove_in_ms(10000)));
+    pid_t caller = child(call_while_the_parent_does, client);
+    void *both[] = {server, &request};
+    assert_int_equal(end_of(child(reply_for_the_parent, both)), 0);
+    expect(COVE_OK, cove_serve(server, add_one, NULL, cove_in_ms(10000)));
+    assert_int_equal(end_of(caller), 0);
+    expect(COVE_OK, cove_server_reply(server, &request, 0, "x", 1));
+    pthread_join(thread, NULL);
+    assert_int_equal(scene->result, COVE_OK);
+    cove_client_close(client);
+    cove_server_close(server);
+}

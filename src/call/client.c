@@ -18,7 +18,8 @@ struct cove_client {
     uint64_t number;     /* names the queue */
     uint64_t epoch;      /* of the process that made it: a child of fork has its own */
     uint64_t correlation;
-    covei_a32 is_inside, is_interrupted;
+    covei_a64 is_inside; /* epoch of the process that is inside a call; a child of fork is not */
+    covei_a32 is_interrupted;
     bool has_seen_server;
     char reply_name[COVE_NAME_MAX + 1];
 };
@@ -136,8 +137,6 @@ static bool accept(const cove_client *client, const cove_message *m, cove_reply 
 
 static cove_result wait_for_reply(cove_client *client, cove_reply *reply, cove_time_ns deadline_ns) {
     cove_message m;
-    if (!client->has_seen_server)
-        (void)is_deserted(client); /* so that the death of one that is there now is seen as one */
     for (;;) {
         cove_time_ns look = cove_in_ms(LOOK_MS), until = deadline_ns < look ? deadline_ns : look;
         cove_result result = cove_queue_take(client->replies, &m, until), accepted;
@@ -147,7 +146,9 @@ static cove_result wait_for_reply(cove_client *client, cove_reply *reply, cove_t
             (void)ended; /* it is ours */
             if (is_it)
                 return accepted;
-            continue;
+            result = COVE_ERR_EMPTY; /* of an earlier call, or nobody's */
+            if (cove_now() < deadline_ns && !covei_load_seqcst(&client->is_interrupted))
+                continue;
         }
         covei_error_about(client->service.domain, client->service.name);
         if (covei_load_seqcst(&client->is_interrupted))
@@ -173,13 +174,17 @@ cove_result cove_call(cove_client *client, const void *request, uint64_t request
     covei_error_about(client->service.domain, client->service.name);
     if ((!request && request_bytes) || (reply && !reply->data && reply->room_bytes))
         return covei_fail(COVE_ERR_ARGUMENT, 0, "call", "the %s is null", !request && request_bytes ? "request" : "buffer");
-    if (covei_exchange_seqcst(&client->is_inside, 1))
+    uint64_t inside = covei_load_seqcst(&client->is_inside);
+    if (covei_process_is(inside) || !covei_cas_seqcst(&client->is_inside, &inside, covei_process_epoch()))
         return covei_fail(COVE_ERR_BUSY, 0, "call", "another thread is inside a call with this client: open one for each");
     reply = reply ? reply : &nowhere;
     reply->length_bytes = reply->deliveries = 0;
     reply->status = 0;
     cove_result result =
         covei_load_seqcst(&client->is_interrupted) ? covei_fail(COVE_ERR_INTERRUPTED, 0, "call", "interrupted") : open_replies(client);
+    covei_error_about(client->service.domain, client->service.name);
+    if (result == COVE_OK && !client->has_seen_server)
+        (void)is_deserted(client); /* before the request is there: it may kill who serves */
     if (result == COVE_OK && (result = send_request(client, request, request_bytes, deadline_ns)) == COVE_OK) {
         result = wait_for_reply(client, reply, deadline_ns);
         if (result != COVE_OK && result != COVE_ERR_SIZE)

@@ -13,6 +13,9 @@
 /* A client is asked for its life when this much time has passed since the last time. */
 #define LOOK_NS UINT64_C(5000000)
 
+/* And one that nobody asks for, whenever so much time has passed; who waits for requests wakes up for that. */
+#define TIDY_NS UINT64_C(100000000)
+
 /* A client's queue. `users` counts requests in hand that will be answered there. */
 typedef struct caller {
     struct caller *next;
@@ -27,7 +30,7 @@ typedef struct caller {
 struct cove_server {
     covei_service service;
     covei_local lock; /* guards the list; nothing that takes long is done under it */
-    uint64_t epoch;
+    covei_a64 epoch, tidied_ns;
     caller *callers; /* the last used first */
     uint32_t count;
 };
@@ -45,7 +48,7 @@ cove_result cove_server_open_sized(cove_server **out_server, const char *name, c
     }
     server->service.options.how = COVE_OPEN;
     server->service.options.flags = COVE_QUEUE_PRODUCER;
-    server->epoch = covei_process_epoch();
+    covei_store_seqcst(&server->epoch, covei_process_epoch());
     covei_local_reset(&server->lock);
     *out_server = server;
     return COVE_OK;
@@ -71,9 +74,15 @@ void cove_server_close(cove_server *server) {
 
 /* The lock, free in a child of fork whatever the parent's threads held. */
 static void enter(cove_server *server) {
-    if (covei_unlikely(!covei_process_is(server->epoch))) {
-        covei_local_reset(&server->lock);
-        server->epoch = covei_process_epoch();
+    if (covei_unlikely(!covei_process_is(covei_load_seqcst(&server->epoch)))) {
+        covei_mutex_enter(COVEI_MUTEX_REVIVE);
+        if (!covei_process_is(covei_load_seqcst(&server->epoch))) {
+            covei_local_reset(&server->lock);
+            for (caller *c = server->callers; c; c = c->next)
+                c->users = 0; /* what is in hand is the parent's */
+            covei_store_seqcst(&server->epoch, covei_process_epoch());
+        }
+        covei_mutex_leave(COVEI_MUTEX_REVIVE);
     }
     covei_local_enter(&server->lock);
 }
@@ -114,6 +123,39 @@ static void leave(cove_server *server, caller *c) {
     covei_local_leave(&server->lock);
     if (old)
         drop(old);
+}
+
+static bool has_gone(caller *c);
+
+/* Now and then one queue that nobody needs just now is asked for its client's life, the last used: so those of the dead go, and their memory. */
+static void tidy(cove_server *server) {
+    cove_time_ns now = covei_clock_coarse_ns();
+    caller *c = NULL;
+    if (covei_likely(now - covei_load_relaxed(&server->tidied_ns) < TIDY_NS))
+        return;
+    covei_store_relaxed(&server->tidied_ns, now);
+    enter(server);
+    caller **found = NULL;
+    for (caller **at = &server->callers; *at; at = &(*at)->next)
+        found = (*at)->users ? found : at;
+    if (found) {
+        c = *found;
+        *found = c->next;
+        server->count--;
+    }
+    covei_local_leave(&server->lock);
+    if (!c)
+        return;
+    if (has_gone(c)) {
+        drop(c);
+        covei_store_relaxed(&server->tidied_ns, 0); /* perhaps not the only one */
+        return;
+    }
+    enter(server);
+    c->next = server->callers; /* in front: next time it is another's turn */
+    server->callers = c;
+    server->count++;
+    covei_local_leave(&server->lock);
 }
 
 /* Whether nobody waits at the queue any more: its client was killed, or gave the call up. */
@@ -187,7 +229,12 @@ cove_result cove_server_take(cove_server *server, cove_request *out_request, cov
         covei_request_shm head;
         cove_message m;
         caller *c = NULL;
-        cove_result result = cove_queue_take(server->service.requests, &m, deadline_ns);
+        tidy(server);
+        cove_time_ns slice = covei_clock_ns() + TIDY_NS;
+        bool is_slice = slice < deadline_ns;
+        cove_result result = cove_queue_take(server->service.requests, &m, is_slice ? slice : deadline_ns);
+        if (result == COVE_ERR_EMPTY && is_slice)
+            continue;
         if (result < 0 || result == COVE_REMOVED)
             return result;
         bool is_request = m.length_bytes >= sizeof head;
@@ -209,8 +256,12 @@ cove_result cove_server_take(cove_server *server, cove_request *out_request, cov
             return result;
         }
         cove_error told = *cove_last_error();
-        cove_result ended = cove_queue_done(server->service.requests, &m); /* nobody waits for it, or nobody can be told */
+        bool is_ours = found == COVE_ERR_LIMIT || found == COVE_ERR_MEMORY || found == COVE_ERR_FULL || found == COVE_ERR_BUSY;
+        cove_result ended = is_ours ? cove_queue_put_back(server->service.requests, &m)
+                                    : cove_queue_done(server->service.requests, &m); /* nobody waits for it, or nobody can be told */
         (void)ended;
+        if (found == COVE_ERR_GONE && covei_clock_ns() >= deadline_ns)
+            return covei_fail(COVE_ERR_EMPTY, 0, "serve", "no request until the deadline");
         if (found != COVE_ERR_GONE) {
             covei_error_restore(&told);
             return found;
@@ -232,6 +283,8 @@ static cove_result check_held(cove_server *server, cove_request *request) {
     cove_result result = check(server, request);
     if (result == COVE_OK && !request->held)
         return covei_fail(COVE_ERR_VIEW, 0, "serve", "this request was ended already");
+    if (result == COVE_OK && !covei_process_is(request->message.held[1]))
+        return covei_fail(COVE_ERR_FORKED, 0, "serve", "the request was taken by the parent process, and is the parent's to end");
     return result;
 }
 
@@ -240,10 +293,14 @@ cove_result cove_server_put_back(cove_server *server, cove_request *request) {
     return result == COVE_OK ? end(server, request, false) : result;
 }
 
+static cove_result gone(void) {
+    return covei_fail(COVE_ERR_GONE, 0, "reply", "its client has gone, or waits no longer");
+}
+
 /* A place for the reply in the client's queue. Who does not take what he has got is not waited for. */
 static cove_result reserve(caller *c, uint64_t size_bytes, cove_loan *out_loan) {
     cove_result result = cove_queue_reserve(c->replies, sizeof(covei_reply_shm) + size_bytes, out_loan, COVE_TRY);
-    return result < 0 ? result : COVE_OK;
+    return result >= 0 ? COVE_OK : has_gone(c) ? gone() : result;
 }
 
 /* Sends what is in the loan. COVE_OK · COVE_ERR_GONE · COVE_ERR_FULL; told. */
@@ -252,11 +309,13 @@ static cove_result send_reply(caller *c, const cove_request *request, covei_repl
     memcpy(loan->data, &head, sizeof head);
     loan->length_bytes = sizeof head + size_bytes;
     loan->tag = request->correlation;
+    if (has_gone(c)) {
+        cove_queue_abandon(c->replies, loan);
+        return gone();
+    }
     cove_result result = cove_queue_commit(c->replies, loan, COVE_TRY);
     if (result < 0)
         cove_queue_abandon(c->replies, loan);
-    if (has_gone(c))
-        return covei_fail(COVE_ERR_GONE, 0, "reply", "its client has gone, or waits no longer");
     return result < 0 ? result : COVE_OK;
 }
 
@@ -311,8 +370,6 @@ cove_result cove_serve(cove_server *server, cove_serve_fn function, void *contex
         result = send_reply(c, &request, head, &loan, fits ? size_bytes : 0);
         if (result == COVE_OK && !fits)
             result = too_large(size_bytes, &request);
-    } else if (has_gone(c)) {
-        result = COVE_ERR_GONE;
     }
     cove_error told = *cove_last_error();
     cove_result ended = end(server, &request, true);

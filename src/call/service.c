@@ -61,11 +61,13 @@ cove_result covei_service_open(covei_service *service, const char *name, const c
     there.max_deliveries = 0;
     there.dead_letter = NULL;
     there.deadline_ns = COVE_TRY;
-    result = cove_queue_open(&service->requests, name, &there);
-    if (result == COVE_ERR_NOT_FOUND) {
-        q.capacity_bytes = (o.request_bytes ? o.request_bytes : COVEI_CALL_BYTES) + sizeof(covei_request_shm);
-        result = cove_queue_open(&service->requests, name, &q);
-    }
+    q.how = COVE_CREATE;
+    q.capacity_bytes = (o.request_bytes ? o.request_bytes : COVEI_CALL_BYTES) + sizeof(covei_request_shm);
+    do { /* another may make it, or the last one take it away, between the two */
+        result = cove_queue_open(&service->requests, name, &there);
+        if (result == COVE_ERR_NOT_FOUND)
+            result = cove_queue_open(&service->requests, name, &q);
+    } while (result == COVE_ERR_EXISTS);
     if (result != COVE_OK)
         return result;
     cove_queue_info info;
@@ -88,5 +90,7 @@ cove_result covei_service_open(covei_service *service, const char *name, const c
     service->options.dead_letter = NULL;
     service->options.lifetime = COVE_WHILE_OWNED;
     service->options.depth = 0;
+    service->options.capacity_bytes = 0;
+    service->options.schema_hash = 0; /* of the requests */
     return COVE_OK;
 }

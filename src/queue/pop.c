@@ -56,19 +56,10 @@ static inline void hand_over(const cove_queue *queue, const covei_run *run, wish
     w->count = run->count;
 }
 
-/* What the own word becomes of a message that is done with: FREE; or, while its producer has not confirmed it, PLACED by him as before: he is
- * not through with the buffer (ACQUIRE knows the rest). */
-static inline uint64_t free_word(const covei_ring *ring, uint32_t b, uint64_t number) {
-    const covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
-    if (covei_likely(covei_load_acquire(&buffer->number) == number)) /* PAIR confirmed */
-        return 0;
-    return (covei_load_relaxed(&buffer->writer) & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_PLACED << 61 | (number & COVEI_OWN_NUMBER);
-}
-
 /* DONE, of what is TAKEN. PAIR done */
 static inline void set_free(const cove_queue *queue, const covei_run *run) {
     for (uint32_t i = 0; i < run->count; i++)
-        covei_store_release(&queue->ring.own[run->buffer[i]], free_word(&queue->ring, run->buffer[i], run->number + i));
+        covei_store_release(&queue->ring.own[run->buffer[i]], covei_done_word(&queue->ring, run->buffer[i], run->number + i));
 }
 
 static inline uint64_t bytes_of(const covei_run *run) {
@@ -409,7 +400,8 @@ static cove_result end(cove_queue *queue, cove_message *message, ending how, con
         return covei_member_failed(&queue->member, COVE_ERR_FORKED, step,
                                    "the message was taken by the parent process, and is the parent's to end");
     uint64_t mine = covei_taken_word(covei_load_relaxed(&queue->member.slot), message->deliveries, message->sequence);
-    uint64_t word = how == DONE ? free_word(&queue->ring, b, message->sequence) : covei_back_word(message->deliveries, message->sequence);
+    uint64_t word =
+        how == DONE ? covei_done_word(&queue->ring, b, message->sequence) : covei_back_word(message->deliveries, message->sequence);
     message->held[0] = 0;
     if (covei_unlikely(!covei_cas_seqcst(&queue->ring.own[b], &mine, word))) /* PAIR done */
         return covei_member_failed(&queue->member, COVE_ERR_VIEW, step,

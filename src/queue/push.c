@@ -43,6 +43,13 @@ static inline bool is_finished(cove_queue *queue, uint64_t number, bool *has_loo
     return (int64_t)(number - queue->pushing.finished) < 0;
 }
 
+/* Whether the producer, whose name is in `writer`, will not write to the buffer any more: he has confirmed its number, or is dead. */
+static bool is_through(cove_queue *queue, uint32_t b, uint64_t number, uint64_t writer, bool thorough) {
+    uint64_t placed = (writer & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_PLACED << 61;
+    return covei_load_acquire(&covei_ring_buffer(&queue->ring, b)->number) == number || /* PAIR confirmed */
+           (thorough && !covei_own_is_alive(&queue->member, placed));
+}
+
 /* ACQUIRE, of a queue. What was placed is free when it is done with (I1), and its producer has confirmed it: until then he, who may have
  * lost the swap of the cell and look for another number, is not through with it. Where he has gone, the cell tells whether it was a
  * message at all. The own word was read before all that: what changes it meanwhile makes the swap fail. PAIR done
@@ -62,7 +69,10 @@ static inline bool is_available(cove_queue *queue, uint32_t b, uint64_t own, boo
             return false;
         break;
     case COVEI_OWN_LEFT: break;
-    case COVEI_OWN_CLAIMED: return covei_claimed_is_done(&queue->member, own, w->next);
+    case COVEI_OWN_CLAIMED:
+        return covei_claimed_is_done(&queue->member, own, w->next) &&
+               is_through(queue, b, covei_taken_number(own, w->next), covei_load_relaxed(&covei_ring_buffer(ring, b)->writer), thorough);
+    case COVEI_OWN_SPENT: return is_through(queue, b, number, own, thorough);
     default: return false;
     }
     return is_finished(queue, number, has_looked) || !covei_cell_is(covei_load_seqcst(covei_ring_cell(ring, number)), number, b);
@@ -237,7 +247,12 @@ static cove_result wait_for_room(cove_queue *queue, covei_sleeper *sleeper, uint
 
 /* Makes room in a queue that drops. True: it is worth another try. */
 static bool drop(cove_queue *queue, bool in_order, uint32_t *tries, cove_result *result) {
-    if (covei_likely(!queue->shape.drops_oldest) || ++*tries > DROPS_MAX || covei_queue_drop_oldest(queue, in_order) != COVE_OK)
+    if (covei_likely(!queue->shape.drops_oldest) || ++*tries > DROPS_MAX)
+        return false;
+    cove_result dropped = covei_queue_drop_oldest(queue, in_order);
+    if (dropped == COVE_ERR_EMPTY && in_order)
+        return true; /* a consumer was quicker, so there is room */
+    if (dropped != COVE_OK)
         return false;
     *result = COVE_DROPPED;
     return true;

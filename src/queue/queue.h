@@ -146,6 +146,15 @@ uint64_t covei_queue_finished(const covei_member *member, const covei_queue_shm 
 /* Whether what is CLAIMED is done with. */
 bool covei_claimed_is_done(const covei_member *member, uint64_t own, uint64_t near);
 
+/* What the own word becomes of a message that is done with: FREE; or, while its producer has not confirmed it, SPENT: he is not through with
+ * the buffer, and will write its number. */
+static inline uint64_t covei_done_word(const covei_ring *ring, uint32_t b, uint64_t number) {
+    const covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
+    if (covei_likely(covei_load_acquire(&buffer->number) == number)) /* PAIR confirmed */
+        return 0;
+    return (covei_load_relaxed(&buffer->writer) & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_SPENT << 61 | (number & COVEI_OWN_NUMBER);
+}
+
 /* Says that there is something to deliver again: after the own word. */
 void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared);
 /* Whether a try that found nothing should look thoroughly: now and then. Under the lock. */

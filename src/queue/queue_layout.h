@@ -16,6 +16,7 @@
  *     TAKEN     bits 49-60 slot · 41-48 deliveries, this one included · 0-40 number
  *     CLAIMED   as TAKEN, set by another than the slot: in hand until the slot's cursor has passed it, then free
  *     BACK      bits 41-48 deliveries so far · 0-40 number
+ *     SPENT     as PLACED: done with, and its producer, who has not confirmed it, is not through with the buffer
  *
  *   object_fact[0]  capacity of a message in bytes
  *   object_fact[1]  bits 0-31 depth · 32-39 type · 40-47 flags: COVE_QUEUE_TIMES, _DROP_OLDEST · 48-55 max_deliveries

@@ -776,6 +776,31 @@ TEST(what_a_dead_consumer_had_in_hand_is_delivered_again) {
     cove_queue_close(queue);
 }
 
+static int pop_for_ever(void *context) {
+    cove_queue *queue = open_queue(NULL);
+    uint64_t got;
+    while (!*(_Atomic int *)context)
+        if (cove_queue_pop(queue, &got, 8, NULL, COVE_TRY) < 0)
+            continue;
+    cove_queue_close(queue);
+    return 0;
+}
+
+TEST(a_queue_that_drops_is_never_full_for_who_pushes) {
+    _Atomic int *stop = shared_memory(sizeof *stop);
+    cove_queue *queue = open_queue(&(cove_queue_options){.depth = 1, .flags = COVE_QUEUE_DROP_OLDEST});
+    pid_t pid[2] = {child(pop_for_ever, stop), child(pop_for_ever, stop)};
+    for (uint64_t n = 1; n <= (test_is_slow ? 20000 : 500000); n++) {
+        cove_result result = cove_queue_push(queue, &n, 8, 0, COVE_TRY);
+        if (result < 0)
+            fail_msg("%s", cove_last_error()->sentence);
+    }
+    *stop = 1;
+    assert_int_equal(end_of(pid[0]), 0);
+    assert_int_equal(end_of(pid[1]), 0);
+    cove_queue_close(queue);
+}
+
 /* Else every call pays for locked instructions, and only a benchmark sees it. */
 TEST(what_one_thread_uses_stays_that_threads) {
     cove_queue *queue = open_queue(NULL);

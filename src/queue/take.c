@@ -293,7 +293,9 @@ void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t s
             if ((state != COVEI_OWN_TAKEN && state != COVEI_OWN_CLAIMED) || covei_own_slot(own) != slot)
                 continue;
             bool is_done = state == COVEI_OWN_CLAIMED && covei_claimed_is_done(member, own, next);
-            covei_cas_seqcst(&ring->own[b], &own, is_done ? 0 : covei_back_word(covei_own_deliveries(own), own));
+            uint64_t word =
+                is_done ? covei_done_word(ring, b, covei_taken_number(own, next)) : covei_back_word(covei_own_deliveries(own), own);
+            covei_cas_seqcst(&ring->own[b], &own, word);
         }
         /* I4: a word that somebody claims for this slot only now is done with. */
         if ((int64_t)(next - covei_load_seqcst(cursor)) > 0)

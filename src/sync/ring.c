@@ -168,7 +168,7 @@ void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t sl
         if (covei_own_slot(own) != slot)
             continue;
         /* What was placed, or was about to be, may be in its cell, and borrowed: that is found out by who wants the buffer. */
-        if (state == COVEI_OWN_HELD)
+        if (state == COVEI_OWN_HELD || state == COVEI_OWN_SPENT)
             covei_cas_seqcst(&ring->own[b], &own, 0);
         else if (state == COVEI_OWN_PLACED)
             covei_cas_seqcst(&ring->own[b], &own, (own & ~(UINT64_C(7) << 61)) | (uint64_t)COVEI_OWN_LEFT << 61);

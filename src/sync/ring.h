@@ -20,7 +20,7 @@
  *           buffer     stride * buffers, at a multiple of 128
  *
  *   cell   bits 18-63 number (its low 46 bits) · 17 PIN · 0-16 buffer (0x1ffff: none)
- *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT: 36-48 generation · 0-35 number; HELD: 0-31 generation;
+ *   own    bits 61-63 state · 49-60 slot · PLACED, LEFT, SPENT: 36-48 generation · 0-35 number; HELD: 0-31 generation;
  *          TAKEN, CLAIMED, BACK: 41-48 deliveries · 0-40 number (src/queue/queue_layout.h)
  *   ticket 0: free; bits 61 set · 49-60 slot · 17-48 generation · 0-16 buffer
  *
@@ -117,12 +117,13 @@ static inline bool covei_cell_is(uint64_t cell, uint64_t number, uint32_t buffer
 
 typedef enum covei_own_state {
     COVEI_OWN_FREE = 0,
-    COVEI_OWN_HELD = 1,   /* being filled, or ready to be, by the slot */
-    COVEI_OWN_PLACED = 2, /* put into the cell of its number by the slot, or about to be */
-    COVEI_OWN_LEFT = 3,   /* as PLACED, by one who has gone: his name stays, so that no other LEFT word is the same */
-    COVEI_OWN_TAKEN = 4,  /* a queue's: the slot has the message in hand */
-    COVEI_OWN_BACK = 5,   /* a queue's: given back, to be delivered again */
-    COVEI_OWN_CLAIMED = 6 /* a queue's: the slot took it, as another says: in hand until the slot's cursor has passed it */
+    COVEI_OWN_HELD = 1,    /* being filled, or ready to be, by the slot */
+    COVEI_OWN_PLACED = 2,  /* put into the cell of its number by the slot, or about to be */
+    COVEI_OWN_LEFT = 3,    /* as PLACED, by one who has gone: his name stays, so that no other LEFT word is the same */
+    COVEI_OWN_TAKEN = 4,   /* a queue's: the slot has the message in hand */
+    COVEI_OWN_BACK = 5,    /* a queue's: given back, to be delivered again */
+    COVEI_OWN_CLAIMED = 6, /* a queue's: the slot took it, as another says: in hand until the slot's cursor has passed it */
+    COVEI_OWN_SPENT = 7    /* a queue's: done with, and the slot, who placed it, has not confirmed it: as PLACED, but no message */
 } covei_own_state;
 
 static inline uint64_t covei_own_held(uint32_t slot, uint32_t generation) {

@@ -72,7 +72,7 @@ FAULTS = [
     ("a head that moves without a claim", "src/queue/take.c",
      "        if (covei_unlikely(covei_cell_buffer(head) != me))\n            claim(&queue->member, ring, head, first, false);\n", "",
      "queue: take, put back"),
-    ("what the dead had in hand stays theirs", "src/queue/take.c", "is_done ? 0 : covei_back_word(covei_own_deliveries(own), own)", "is_done ? 0 : own",
+    ("what the dead had in hand stays theirs", "src/queue/take.c", ": covei_back_word(covei_own_deliveries(own), own);", ": own;",
      "queue: put back"),
     ("deliveries that nobody counts", "src/queue/take.c", "deliveries = s.deliveries < 255 ? s.deliveries + 1 : 255;", "deliveries = 1;",
      "queue: put back"),

@@ -1,4 +1,4 @@
-/* cove-kill [--only NAME] [--stride N] [--mode kill|stop|waiter] [--first]: kills a process at every instruction of every operation. */
+/* cove-kill [--only NAME] [--except NAME] [--stride N] [--mode kill|stop|waiter] [--first]: kills a process at every instruction of every operation. */
 #include "tests/kill/kill.h"
 
 #include "tests/kill/step.h"
@@ -191,18 +191,18 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"only", required_argument, NULL, 'o'},
-                                            {"stride", required_argument, NULL, 's'},
-                                            {"mode", required_argument, NULL, 'm'},
-                                            {"first", no_argument, NULL, 'f'},
-                                            {0}};
-    const char *only = "", *wanted_mode = NULL;
+    static const struct option options[] = {{"only", required_argument, NULL, 'o'},   {"except", required_argument, NULL, 'e'},
+                                            {"stride", required_argument, NULL, 's'}, {"mode", required_argument, NULL, 'm'},
+                                            {"first", no_argument, NULL, 'f'},        {0}};
+    const char *only = "", *except = NULL, *wanted_mode = NULL;
     size_t stride = 1;
     tally total = {0};
     static char domain[64];
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'o')
             only = optarg;
+        else if (option == 'e')
+            except = optarg;
         else if (option == 's')
             stride = strtoull(optarg, NULL, 10);
         else if (option == 'f')
@@ -229,8 +229,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const operation *o = all[i].operations; o->name; o++)
             for (mode m = KILL; m <= WAITER; m++) {
-                if (!strstr(o->name, only) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) ||
-                    (m == WAITER && !o->for_waiters))
+                if (!strstr(o->name, only) || (except && strstr(o->name, except)) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) ||
+                    (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters))
                     continue;
                 of = all[i].of;
                 run(o, m, stride, &total);

@@ -10,6 +10,7 @@
  * CONFIG only        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DTAKES -DONLY
  * CONFIG back        -DP0=1 -DP1=0 -DC0=3 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=1 -DTAKES
  * CONFIG late        -DP0=1 -DP1=1 -DC0=2 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=1 -DPOPS -DTAKES
+ * LARGE claims       -DP0=1 -DP1=2 -DC0=1 -DC1=2 -DD=2 -DR=1 -DK=3 -DM=2 -DPOPS -DMAXD=0
  * CONFIG full        -DP0=3 -DP1=0 -DC0=1 -DC1=0 -DD=1 -DR=1 -DK=2 -DM=3 -DPOPS
  * CONFIG runs        -DP0=2 -DP1=0 -DC0=1 -DC1=1 -DD=2 -DR=2 -DK=4 -DM=2 -DPOPS
  * LARGE pops3        -DP0=3 -DP1=0 -DC0=2 -DC1=1 -DD=1 -DR=1 -DK=2 -DM=2 -DPOPS
@@ -32,6 +33,7 @@
  * MUTATION FORGET_LOW in pops           recovery leaves the cursor where it was
  * MUTATION FORGET_LATE in pops          recovery looks at the own words before the head
  * MUTATION DONE_FREES in late           a message that its producer has not confirmed leaves a free buffer
+ * MUTATION CLAIM_FREES in claims        the same, of one that was claimed
  * MUTATION STORE_BLIND in only          the only producer stores where it has found out only after its look that it may
  */
 #define FREE 0
@@ -41,6 +43,7 @@
 #define TAKEN 4
 #define BACK 5
 #define CLAIMED 6
+#define SPENT 7
 #define NONE 15
 #define NOBODY 9
 #define N (K + P0 + P1 + 1)
@@ -83,7 +86,12 @@ acquire:
         if
         :: st == FREE -> ok = 1
         :: st == HELD -> ok = gone[sl]
-        :: st == CLAIMED -> ok = cursor[sl] > nu
+        :: st == CLAIMED ->
+            ok = cursor[sl] > nu;
+#ifndef CLAIM_FREES
+            if :: ok && num[b] != nu -> ok = gone[writer[b]] :: else fi
+#endif
+        :: st == SPENT -> ok = (num[b] == nu || gone[sl])
         :: st == PLACED || st == LEFT ->
 #ifndef UNCONFIRMED
             if
@@ -177,7 +185,7 @@ out:
 #ifdef DONE_FREES
 #define END(b, n) ost[b] = FREE; oslot[b] = 0; onum[b] = 0
 #else
-#define END(b, n) if :: num[b] == n -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0 :: else -> ost[b] = PLACED; oslot[b] = writer[b]; onum[b] = n fi
+#define END(b, n) if :: num[b] == n -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0 :: else -> ost[b] = SPENT; oslot[b] = writer[b]; onum[b] = n fi
 #endif
 #define WORDIS(b, s, w, n) (ost[b] == s && oslot[b] == w && onum[b] == n)
 
@@ -400,8 +408,11 @@ words:
                 atomic {
                     if
                     :: (ost[b] == TAKEN || ost[b] == CLAIMED) && oslot[b] == s ->
-                        if :: ost[b] == CLAIMED && cursor[s] > onum[b] -> ost[b] = FREE; onum[b] = 0 :: else -> ost[b] = BACK fi;
-                        oslot[b] = 0; ok = 1
+                        if
+                        :: ost[b] == CLAIMED && cursor[s] > onum[b] -> END(b, onum[b])
+                        :: else -> ost[b] = BACK; oslot[b] = 0
+                        fi;
+                        ok = 1
                     :: else -> ok = 0
                     fi;
                 };
@@ -425,7 +436,7 @@ after:
         :: b < M ->
             atomic {
                 if
-                :: ost[b] == HELD && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
+                :: (ost[b] == HELD || ost[b] == SPENT) && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
 #ifdef LEFT_IS_FREE
                 :: ost[b] == PLACED && oslot[b] == s -> ost[b] = FREE; oslot[b] = 0; onum[b] = 0
 #else
@@ -467,7 +478,8 @@ out:
             :: st == PLACED || st == LEFT ->
                 ok = (st == LEFT || num[b] == nu || gone[oslot[b]]) && FINISHED(nu, hnum, hslot, cursor[(hslot == NOBODY -> 0 : hslot)]) || (nu >= hnum && tag[nu % K] == nu && idx[nu % K] == b) ||
                      (st == LEFT && !(tag[nu % K] == nu && idx[nu % K] == b))
-            :: st == CLAIMED -> ok = cursor[oslot[b]] > nu
+            :: st == CLAIMED -> ok = cursor[oslot[b]] > nu && (num[b] == nu || gone[writer[b]])
+            :: st == SPENT -> ok = num[b] == nu || gone[oslot[b]]
             :: else
             fi;
             assert(ok);
