@@ -378,6 +378,10 @@ static void use_message(const cove_message *m, uint64_t most) {
     use(&(cove_value){.data = m->data, .length_bytes = m->length_bytes}, most);
 }
 
+static bool is_message(cove_result result) {
+    return result == COVE_OK || result == COVE_REDELIVERED; /* and not COVE_REMOVED */
+}
+
 static void do_everything_to_queues(cove_queue **handles, int count) {
     uint8_t data[48], room[200];
     memset(data, 7, sizeof data);
@@ -397,14 +401,14 @@ static void do_everything_to_queues(cove_queue **handles, int count) {
             if (random_number() % 2 == 0 || cove_queue_commit(q, &loan, COVE_TRY) < 0)
                 ignored = cove_queue_abandon(q, &loan);
         }
-        if (cove_queue_pop(q, room, size, &m, COVE_TRY) >= 0)
+        if (is_message(cove_queue_pop(q, room, size, &m, COVE_TRY)))
             use_message(&m, size);
-        if (cove_queue_peek(q, room, 48, &m, COVE_TRY) >= 0)
+        if (is_message(cove_queue_peek(q, room, 48, &m, COVE_TRY)))
             use_message(&m, 48);
-        if (cove_queue_pop_many(q, room, sizeof room, run, 3, &many, COVE_TRY) >= 0)
+        if (is_message(cove_queue_pop_many(q, room, sizeof room, run, 3, &many, COVE_TRY)))
             for (uint32_t i = 0; i < many; i++)
                 use_message(&run[i], 48);
-        if (cove_queue_take(q, &m, soon()) >= 0) {
+        if (is_message(cove_queue_take(q, &m, soon()))) {
             use_message(&m, 48);
             ignored = random_number() % 2 ? cove_queue_done(q, &m) : cove_queue_put_back(q, &m);
         }
