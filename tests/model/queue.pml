@@ -30,7 +30,6 @@
  * MUTATION CLAIM_BLIND in pops          a claim is a store and not a swap
  * MUTATION NO_COUNT in back             the flag is cleared though something was given back since
  * MUTATION FLAG_FIRST in back           the flag is set before the own word
- * MUTATION FORGET_LOW in pops           recovery leaves the cursor where it was
  * MUTATION FORGET_LATE in pops          recovery looks at the own words before the head
  * MUTATION DONE_FREES in late           a message that its producer has not confirmed leaves a free buffer
  * MUTATION CLAIM_FREES in claims        the same, of one that was claimed
@@ -424,10 +423,8 @@ words:
             goto heads;
 after:
 #endif
-#ifndef FORGET_LOW
             if :: cursor[s] < h -> cursor[s] = h :: else fi;
             DIE;
-#endif
             atomic { count++; flag = 1 }
         :: else
         fi;
