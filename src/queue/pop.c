@@ -75,6 +75,13 @@ static inline void set_taken(const cove_queue *queue, const covei_run *run) {
         covei_store_release(&queue->ring.own[run->buffer[i]], covei_taken_word(slot, 1, run->number + i));
 }
 
+/* After the lock: there is a place in the order, if not a buffer too; and now and then the dead are looked for. */
+static inline void has_taken(cove_queue *queue, const covei_run *run) {
+    covei_queue_make_room(queue);
+    if (covei_unlikely(run->number % SWEEP_EACH < run->count))
+        (void)covei_queue_sweep(queue);
+}
+
 /* ---- Dead letters. */
 
 static cove_queue *dead_letter_of(cove_queue *queue) {
@@ -160,17 +167,13 @@ static cove_result attempt_take(cove_queue *queue, bool thorough, wish *w) {
             hand_over(queue, &run, w);
             covei_queue_finish(queue, &run);
             covei_local_leave(&queue->taking.lock);
-            covei_queue_make_room(queue);
-            if (covei_unlikely(run.number % SWEEP_EACH < run.count))
-                (void)covei_queue_sweep(queue);
+            has_taken(queue, &run);
             return COVE_OK;
         }
         set_taken(queue, &run);
         covei_queue_finish(queue, &run);
         covei_local_leave(&queue->taking.lock);
-        covei_queue_make_room(queue); /* a place in the order, though no buffer yet */
-        if (covei_unlikely(!(run.number % SWEEP_EACH)))
-            (void)covei_queue_sweep(queue);
+        has_taken(queue, &run);
         if (covei_unlikely(bury(queue, &run)))
             continue;
         if (covei_unlikely(!is_true)) {
@@ -429,7 +432,7 @@ cove_result cove_queue_put_back(cove_queue *queue, cove_message *message) {
         return covei_member_failed(&queue->member, COVE_ERR_ARGUMENT, "put back", "the message is null");
     result = end(queue, message, PUT_BACK, "put back");
     if (covei_likely(result == COVE_OK))
-        covei_queue_tell_back(&queue->member, queue->shared);
+        covei_queue_tell_back(queue);
     return result;
 }
 

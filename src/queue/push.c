@@ -45,9 +45,8 @@ static inline bool is_finished(cove_queue *queue, uint64_t number, bool *has_loo
 
 /* Whether the producer, whose name is in `writer`, will not write to the buffer any more: he has confirmed its number, or is dead. */
 static bool is_through(cove_queue *queue, uint32_t b, uint64_t number, uint64_t writer, bool thorough) {
-    uint64_t placed = (writer & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_PLACED << 61;
     return covei_load_acquire(&covei_ring_buffer(&queue->ring, b)->number) == number || /* PAIR confirmed */
-           (thorough && !covei_own_is_alive(&queue->member, placed));
+           (thorough && !covei_own_is_alive(&queue->member, covei_own_of(COVEI_OWN_PLACED, writer, number)));
 }
 
 /* ACQUIRE, of a queue. What was placed is free when it is done with (I1), and its producer has confirmed it: until then he, who may have
@@ -195,7 +194,7 @@ static inline cove_result place(cove_queue *queue, uint32_t b, cove_type type) {
             result = COVE_ERR_FULL;
             goto failed;
         }
-        covei_store_release(&ring->own[b], w->me | (uint64_t)COVEI_OWN_PLACED << 61 | (number & COVEI_OWN_NUMBER)); /* 4 */
+        covei_store_release(&ring->own[b], covei_own_of(COVEI_OWN_PLACED, w->me, number)); /* 4 */
         if (covei_load_relaxed(&queue->producer.role) == 3) { /* the only producer: nobody else changes cells. PAIR published */
             covei_store_release(covei_ring_cell(ring, number), covei_cell_word(number, b));
             covei_fence_light(); /* PAIR plain: before the look at who sleeps */

@@ -310,7 +310,7 @@ static cove_result become(cove_queue *queue, covei_part *part, const char *step)
     covei_ring_mark(member, produces ? COVEI_MARK_WRITES : COVEI_MARK_TAKES);
     if (produces) {
         uint32_t slot = covei_load_relaxed(&member->slot), generation = covei_load_relaxed(&member->generation);
-        queue->pushing.me = covei_own_word(COVEI_OWN_FREE, slot, generation, 0);
+        queue->pushing.me = covei_own_owner(slot, generation);
         queue->pushing.held = covei_own_held(slot, generation);
     }
     uint32_t role = part->wants_only ? 2 : 1;

@@ -152,11 +152,11 @@ static inline uint64_t covei_done_word(const covei_ring *ring, uint32_t b, uint6
     const covei_buffer_shm *buffer = covei_ring_buffer(ring, b);
     if (covei_likely(covei_load_acquire(&buffer->number) == number)) /* PAIR confirmed */
         return 0;
-    return (covei_load_relaxed(&buffer->writer) & COVEI_OWN_OWNER) | (uint64_t)COVEI_OWN_SPENT << 61 | (number & COVEI_OWN_NUMBER);
+    return covei_own_of(COVEI_OWN_SPENT, covei_load_relaxed(&buffer->writer), number);
 }
 
 /* Says that there is something to deliver again: after the own word. */
-void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared);
+void covei_queue_tell_back(cove_queue *queue);
 /* Whether a try that found nothing should look thoroughly: now and then. Under the lock. */
 bool covei_queue_is_time_to_look(covei_taking *taking);
 /* Clears what slot `slot` holds in the queue: what it has in hand goes back. As covei_ring_forget. */

@@ -25,18 +25,19 @@
  *
  * Who may write what, besides what the ring says
  *     head      a consumer, by swap, from what it has read; the only consumer by store
- *     cursor    the slot's member, forwards; whoever recovers the slot, last
- *     own       PLACED, LEFT to TAKEN: whom head names · to CLAIMED: anybody, in the name of whom head names · TAKEN to FREE or BACK: its
+ *     cursor    the slot's member, forwards
+ *     own       PLACED, LEFT, CLAIMED by him to TAKEN: whom head names · to CLAIMED: anybody, in the name of whom head names · TAKEN to FREE or BACK: its
  *               holder, or whoever recovers his slot · CLAIMED to BACK or FREE: whoever recovers its slot · BACK to TAKEN by me: anybody,
  *               by swap · to HELD by me: a producer, by swap, from FREE, or from what is done with (I1)
  *     back      counted on and set: after a word has become BACK. Cleared: who has found none, if nothing was counted meanwhile
  * Invariants
- *     I1  of what was taken, the words that are PLACED or LEFT still are done with, but for those that whom head names took and his
- *         cursor has not passed: the last before head, COVEI_RUN_MAX at the most
+ *     I1  of numbers before head, the words that are PLACED or LEFT still are done with, or never were messages (their producers lost the
+ *         swap, or died before it), but for those that whom head names took and his cursor has not passed: the last before head,
+ *         COVEI_RUN_MAX at the most
  *     I2  cells number - COVEI_RUN_MAX to number - 1 of head hold these numbers (or have never been used): there are at least
  *         depth + COVEI_RUN_MAX cells
  *     I3  where a word is BACK, bit 0 of `back` is set, or its holder has not finished giving it back
- *     I4  cursors only grow, from one owner of the slot to the next, too: so a word that is CLAIMED late is done with at once
+ *     I4  cursors only grow, from one owner of the slot to the next, too: nobody clears them. So a word that is CLAIMED late is done with
  */
 #ifndef COVEI_QUEUE_LAYOUT_H
 #define COVEI_QUEUE_LAYOUT_H

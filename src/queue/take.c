@@ -78,12 +78,15 @@ static void claim(const covei_member *member, const covei_ring *ring, uint64_t h
 /* ---- What was given back. */
 
 /* BACK: first the own word, then this. Who clears the flag has looked at all words since it read the count. PAIR back */
-void covei_queue_tell_back(covei_member *member, covei_queue_shm *shared) {
-    covei_ring_shm *ring = (covei_ring_shm *)(void *)(shared + 1);
+static void count_back(covei_queue_shm *shared) {
     uint64_t seen = covei_load_seqcst(&shared->back);
     while (!covei_cas_seqcst(&shared->back, &seen, ((seen >> 1) + 1) << 1 | 1))
         ;
-    covei_tell(member, &ring->change);
+}
+
+void covei_queue_tell_back(cove_queue *queue) {
+    count_back(queue->shared);
+    covei_tell(&queue->member, &queue->ring.shared->change);
 }
 
 /* The one that was pushed first of those that were given back. False: there is none. */
@@ -281,7 +284,6 @@ void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t s
     covei_queue_shm *shared = (covei_queue_shm *)(void *)member->object;
     uint32_t marks = covei_load_seqcst(&member->slots[slot].hold[COVEI_HOLD_MARKS]);
     if (marks & (COVEI_MARK_TAKES | COVEI_MARK_DROPS)) {
-        covei_a64 *cursor = &member->slots[slot].hold64[COVEI_HOLD_CURSOR];
         uint64_t near = covei_load_seqcst(&ring->shared->tail), head = covei_load_seqcst(&shared->head);
         uint64_t next = covei_head_number(head, near);
         /* First what only the head knows of: then nobody can claim for this slot what is not done with. */
@@ -297,14 +299,10 @@ void covei_queue_forget(covei_member *member, const covei_ring *ring, uint32_t s
                 is_done ? covei_done_word(ring, b, covei_taken_number(own, next)) : covei_back_word(covei_own_deliveries(own), own);
             covei_cas_seqcst(&ring->own[b], &own, word);
         }
-        /* I4: a word that somebody claims for this slot only now is done with. */
-        if ((int64_t)(next - covei_load_seqcst(cursor)) > 0)
-            covei_store_seqcst(cursor, next);
-        /* Always: he may have died between a word and the count. Bells are rung by who asked for this, or ring by themselves: ringing
+        /* The cursor stays (I4): of what it has not passed no word is PLACED any more, so who claims late finds nothing, or what is done with.
+         * The count always: he may have died between a word and the count. Bells are rung by who asked for this, or ring by themselves: ringing
          * them here could come back to here. */
-        uint64_t seen = covei_load_seqcst(&shared->back);
-        while (!covei_cas_seqcst(&shared->back, &seen, ((seen >> 1) + 1) << 1 | 1)) /* PAIR back */
-            ;
+        count_back(shared);
         if (covei_load_seqcst(&ring->shared->change) & COVEI_EVENT_ARMED)
             covei_event_wake_always(&ring->shared->change);
     }

@@ -42,8 +42,9 @@
  *   occupied[i], slot[i]   who holds the lock byte of slot i, and for `word` and `hold` the object's protocol
  * Invariants
  *   I1  what a slot holds that is not live counts for nothing: somebody is clearing it
- *   I2  a slot whose `hold` is not zero has its bit in `occupied`
- *   I3  generations of a slot only grow (modulo 2^32); every word that names a slot names its generation too
+ *   I2  a slot whose `hold` is not zero has its bit in `occupied`; but a queue's cursor stays
+ *   I3  generations of a slot only grow (modulo 2^32); every word by which a slot holds something names its generation
+ *       too, or is cleared with the slot
  */
 #ifndef COVEI_SEGMENT_LAYOUT_H
 #define COVEI_SEGMENT_LAYOUT_H

@@ -257,7 +257,7 @@ static cove_result become_writer(cove_stream *stream, const char *step) {
         return result;
     covei_ring_mark(member, COVEI_MARK_WRITES);
     uint32_t slot = covei_load_relaxed(&member->slot), generation = covei_load_relaxed(&member->generation);
-    stream->writing.me = covei_own_word(COVEI_OWN_FREE, slot, generation, 0);
+    stream->writing.me = covei_own_owner(slot, generation);
     stream->writing.held = covei_own_held(slot, generation);
     uint32_t role = stream->wants_only ? 2 : 1;
     if (role == 2 && covei_load_relaxed(&covei_fences_are_light)) {

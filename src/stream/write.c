@@ -25,7 +25,7 @@ static inline bool is_plain(const cove_stream *stream) {
 }
 
 static inline uint64_t placed_word(const cove_stream *stream, uint64_t number) {
-    return stream->writing.me | (uint64_t)COVEI_OWN_PLACED << 61 | (number & COVEI_OWN_NUMBER);
+    return covei_own_of(COVEI_OWN_PLACED, stream->writing.me, number);
 }
 
 /* ---- Acquiring a buffer. */

@@ -171,7 +171,7 @@ void covei_ring_forget(covei_member *member, const covei_ring *ring, uint32_t sl
         if (state == COVEI_OWN_HELD || state == COVEI_OWN_SPENT)
             covei_cas_seqcst(&ring->own[b], &own, 0);
         else if (state == COVEI_OWN_PLACED)
-            covei_cas_seqcst(&ring->own[b], &own, (own & ~(UINT64_C(7) << 61)) | (uint64_t)COVEI_OWN_LEFT << 61);
+            covei_cas_seqcst(&ring->own[b], &own, covei_own_of(COVEI_OWN_LEFT, own, own));
     }
     covei_store_seqcst(&place->hold[COVEI_HOLD_MARKS], 0); /* last: until here all of it may have to be done again */
     covei_event_wake(&ring->shared->room);

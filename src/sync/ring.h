@@ -129,8 +129,12 @@ typedef enum covei_own_state {
 static inline uint64_t covei_own_held(uint32_t slot, uint32_t generation) {
     return (uint64_t)COVEI_OWN_HELD << 61 | (uint64_t)(slot & 0xfff) << 49 | generation;
 }
-static inline uint64_t covei_own_word(covei_own_state state, uint32_t slot, uint32_t generation, uint64_t number) {
-    return (uint64_t)state << 61 | (uint64_t)(slot & 0xfff) << 49 | (uint64_t)(generation & 0x1fff) << 36 | (number & COVEI_OWN_NUMBER);
+/* Of PLACED, LEFT and SPENT. `owner` has slot and generation where these words have them, and may have other bits besides. */
+static inline uint64_t covei_own_of(covei_own_state state, uint64_t owner, uint64_t number) {
+    return (uint64_t)state << 61 | (owner & COVEI_OWN_OWNER) | (number & COVEI_OWN_NUMBER);
+}
+static inline uint64_t covei_own_owner(uint32_t slot, uint32_t generation) {
+    return (uint64_t)(slot & 0xfff) << 49 | (uint64_t)(generation & 0x1fff) << 36;
 }
 static inline covei_own_state covei_own_state_of(uint64_t own) {
     return (covei_own_state)(own >> 61);

@@ -51,7 +51,7 @@ FAULTS = [
      "    covei_store_release(&covei_ring_buffer(ring, b)->number, number);\n    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b));",
      "stream: write"),
     ("recovery that frees what was placed", "src/sync/ring.c",
-     "covei_cas_seqcst(&ring->own[b], &own, (own & ~(UINT64_C(7) << 61)) | (uint64_t)COVEI_OWN_LEFT << 61);", "covei_cas_seqcst(&ring->own[b], &own, 0);",
+     "covei_cas_seqcst(&ring->own[b], &own, covei_own_of(COVEI_OWN_LEFT, own, own));", "covei_cas_seqcst(&ring->own[b], &own, 0);",
      "stream: close a writer"),
     ("a dead reader that is waited for", "src/sync/ring.c", "covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && !is_alive",
      "covei_slot_is_alive(member, slot, &is_alive) == COVE_OK && slot > 9999", "stream: read lossless"),

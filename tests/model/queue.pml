@@ -423,8 +423,6 @@ words:
             goto heads;
 after:
 #endif
-            if :: cursor[s] < h -> cursor[s] = h :: else fi;
-            DIE;
             atomic { count++; flag = 1 }
         :: else
         fi;
