@@ -21,7 +21,6 @@ struct cove_client {
     covei_a64 is_inside; /* epoch of the process that is inside a call; a child of fork is not */
     covei_a32 is_interrupted;
     bool has_seen_server;
-    char reply_name[COVE_NAME_MAX + 1];
 };
 
 cove_result cove_client_open_sized(cove_client **out_client, const char *name, const cove_call_options *options, size_t options_bytes) {
@@ -65,6 +64,7 @@ static cove_result open_replies(cove_client *client) {
     if (covei_likely(client->replies && covei_process_is(client->epoch)))
         return COVE_OK;
     give_up(client);
+    char name[COVE_NAME_MAX + 1];
     cove_queue_options o = client->service.options;
     o.how = COVE_CREATE;
     o.capacity_bytes = client->service.reply_bytes + sizeof(covei_reply_shm);
@@ -73,8 +73,8 @@ static cove_result open_replies(cove_client *client) {
     client->epoch = covei_process_epoch();
     for (;;) {
         covei_random(&client->number, sizeof client->number);
-        covei_call_reply_name(client->reply_name, client->service.name, client->number);
-        cove_result result = cove_queue_open(&client->replies, client->reply_name, &o);
+        covei_call_reply_name(name, client->service.name, client->number);
+        cove_result result = cove_queue_open(&client->replies, name, &o);
         if (result != COVE_ERR_EXISTS)
             return result;
     }

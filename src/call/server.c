@@ -87,75 +87,49 @@ static void enter(cove_server *server) {
     covei_local_enter(&server->lock);
 }
 
+static caller *unlink_at(cove_server *server, caller **at) {
+    caller *c = *at;
+    *at = c->next;
+    server->count--;
+    return c;
+}
+
+static void put_in_front(cove_server *server, caller *c) {
+    c->next = server->callers;
+    server->callers = c;
+    server->count++;
+}
+
 /* Takes the caller of this number to the front. Null: not kept. */
 static caller *find(cove_server *server, uint64_t number) {
     for (caller **at = &server->callers; *at; at = &(*at)->next)
         if ((*at)->number == number) {
-            caller *c = *at;
-            *at = c->next;
-            c->next = server->callers;
-            server->callers = c;
+            caller *c = unlink_at(server, at);
+            put_in_front(server, c);
             c->users++;
             return c;
         }
     return NULL;
 }
 
-/* Takes out of the list what is not in use and has gone, or is one too many: from the last on. Null: there is none. */
-static caller *surplus(cove_server *server) {
+/* Takes the last out of the list that is not in use; with `only_surplus` the last of those that have gone, or are one too many. Null: there
+ * is none. */
+static caller *take_out(cove_server *server, bool only_surplus) {
     caller **found = NULL;
     uint32_t kept = 0;
     for (caller **at = &server->callers; *at; at = &(*at)->next)
-        if (++kept && !(*at)->users && (covei_load_relaxed(&(*at)->has_gone) || kept > KEPT))
+        if (++kept && !(*at)->users && (!only_surplus || covei_load_relaxed(&(*at)->has_gone) || kept > KEPT))
             found = at;
-    caller *c = found ? *found : NULL;
-    if (c) {
-        *found = c->next;
-        server->count--;
-    }
-    return c;
+    return found ? unlink_at(server, found) : NULL;
 }
 
 static void leave(cove_server *server, caller *c) {
     enter(server);
     c->users--;
-    caller *old = server->count > KEPT || covei_load_relaxed(&c->has_gone) ? surplus(server) : NULL;
+    caller *old = server->count > KEPT || covei_load_relaxed(&c->has_gone) ? take_out(server, true) : NULL;
     covei_local_leave(&server->lock);
     if (old)
         drop(old);
-}
-
-static bool has_gone(caller *c);
-
-/* Now and then one queue that nobody needs just now is asked for its client's life, the last used: so those of the dead go, and their memory. */
-static void tidy(cove_server *server) {
-    cove_time_ns now = covei_clock_coarse_ns();
-    caller *c = NULL;
-    if (covei_likely(now - covei_load_relaxed(&server->tidied_ns) < TIDY_NS))
-        return;
-    covei_store_relaxed(&server->tidied_ns, now);
-    enter(server);
-    caller **found = NULL;
-    for (caller **at = &server->callers; *at; at = &(*at)->next)
-        found = (*at)->users ? found : at;
-    if (found) {
-        c = *found;
-        *found = c->next;
-        server->count--;
-    }
-    covei_local_leave(&server->lock);
-    if (!c)
-        return;
-    if (has_gone(c)) {
-        drop(c);
-        covei_store_relaxed(&server->tidied_ns, 0); /* perhaps not the only one */
-        return;
-    }
-    enter(server);
-    c->next = server->callers; /* in front: next time it is another's turn */
-    server->callers = c;
-    server->count++;
-    covei_local_leave(&server->lock);
 }
 
 /* Whether nobody waits at the queue any more: its client was killed, or gave the call up. */
@@ -168,6 +142,28 @@ static bool has_gone(caller *c) {
     if (cove_queue_is_removed(c->replies) || cove_queue_members(c->replies, NULL, &consumers) != COVE_OK || !consumers)
         covei_store_relaxed(&c->has_gone, 1);
     return covei_load_relaxed(&c->has_gone);
+}
+
+/* Now and then one queue that nobody needs just now is asked for its client's life, the one used longest ago: so those of the dead go, and
+ * their memory. */
+static void tidy(cove_server *server) {
+    cove_time_ns now = covei_clock_coarse_ns();
+    if (covei_likely(now - covei_load_relaxed(&server->tidied_ns) < TIDY_NS))
+        return;
+    covei_store_relaxed(&server->tidied_ns, now);
+    enter(server);
+    caller *c = take_out(server, false);
+    covei_local_leave(&server->lock);
+    if (!c)
+        return;
+    if (has_gone(c)) {
+        drop(c);
+        covei_store_relaxed(&server->tidied_ns, 0); /* perhaps not the only one */
+        return;
+    }
+    enter(server);
+    put_in_front(server, c); /* next time it is another's turn */
+    covei_local_leave(&server->lock);
 }
 
 /* COVE_OK, and the caller, to be left · COVE_ERR_GONE · another failure, told. */
@@ -195,10 +191,8 @@ static cove_result caller_of(cove_server *server, uint64_t number, caller **out_
         enter(server);
         c = find(server, number);
         if (!c) {
-            fresh->next = server->callers;
             fresh->users = 1;
-            server->callers = c = fresh;
-            server->count++;
+            put_in_front(server, c = fresh);
         }
         covei_local_leave(&server->lock);
         if (c != fresh)
@@ -319,9 +313,21 @@ static cove_result send_reply(caller *c, const cove_request *request, covei_repl
     return result < 0 ? result : COVE_OK;
 }
 
-static cove_result too_large(uint64_t size_bytes, const cove_request *request) {
-    return covei_fail(COVE_ERR_SIZE, 0, "reply", "the reply has %llu bytes, and its client takes up to %llu",
-                      (unsigned long long)size_bytes, (unsigned long long)request->reply_bytes);
+/* Sends what is in the loan, if one was had, and ends the request whatever came of it; what is told is what came of the reply. */
+static cove_result conclude(cove_server *server, cove_request *request, cove_result reserved, cove_loan *loan, int32_t status,
+                            uint64_t size_bytes) {
+    bool fits = size_bytes <= request->reply_bytes;
+    covei_reply_shm head = {.status = status, .result = fits ? COVE_OK : COVE_ERR_SIZE, .needed_bytes = size_bytes};
+    cove_result result = reserved == COVE_OK ? send_reply(request->held, request, head, loan, fits ? size_bytes : 0) : reserved;
+    if (result == COVE_OK && !fits)
+        result = covei_fail(COVE_ERR_SIZE, 0, "reply", "the reply has %llu bytes, and its client takes up to %llu",
+                            (unsigned long long)size_bytes, (unsigned long long)request->reply_bytes);
+    cove_error told = *cove_last_error();
+    cove_result ended = end(server, request, true);
+    if (result == COVE_OK)
+        return ended;
+    covei_error_restore(&told);
+    return result;
 }
 
 cove_result cove_server_reply(cove_server *server, cove_request *request, int32_t status, const void *data, uint64_t size_bytes) {
@@ -331,28 +337,17 @@ cove_result cove_server_reply(cove_server *server, cove_request *request, int32_
         return result;
     if (!data && size_bytes)
         return covei_fail(COVE_ERR_ARGUMENT, 0, "reply", "the reply is null");
-    caller *c = request->held;
-    bool fits = size_bytes <= request->reply_bytes;
-    result = reserve(c, fits ? size_bytes : 0, &loan);
-    if (result == COVE_OK) {
-        if (fits && size_bytes)
-            memcpy((char *)loan.data + sizeof(covei_reply_shm), data, (size_t)size_bytes);
-        covei_reply_shm head = {.status = status, .result = fits ? COVE_OK : COVE_ERR_SIZE, .needed_bytes = size_bytes};
-        result = send_reply(c, request, head, &loan, fits ? size_bytes : 0);
-        if (result == COVE_OK && !fits)
-            result = too_large(size_bytes, request);
-    }
-    cove_error told = *cove_last_error();
-    cove_result ended = end(server, request, true);
-    if (result == COVE_OK)
-        return ended;
-    covei_error_restore(&told);
-    return result;
+    uint64_t copied_bytes = size_bytes <= request->reply_bytes ? size_bytes : 0;
+    result = reserve(request->held, copied_bytes, &loan);
+    if (result == COVE_OK && copied_bytes)
+        memcpy((char *)loan.data + sizeof(covei_reply_shm), data, (size_t)copied_bytes);
+    return conclude(server, request, result, &loan, status, size_bytes);
 }
 
 cove_result cove_serve(cove_server *server, cove_serve_fn function, void *context, cove_time_ns deadline_ns) {
     cove_request request;
     cove_loan loan;
+    int32_t status = 0;
     uint64_t size_bytes = 0;
     if (!function) {
         covei_error_about(server ? server->service.domain : NULL, server ? server->service.name : NULL);
@@ -361,22 +356,10 @@ cove_result cove_serve(cove_server *server, cove_serve_fn function, void *contex
     cove_result result = cove_server_take(server, &request, deadline_ns);
     if (result < 0 || result == COVE_REMOVED)
         return result;
-    caller *c = request.held;
-    result = reserve(c, request.reply_bytes, &loan);
-    if (result == COVE_OK) {
-        int32_t status = function(context, &request, (char *)loan.data + sizeof(covei_reply_shm), &size_bytes);
-        bool fits = size_bytes <= request.reply_bytes;
-        covei_reply_shm head = {.status = status, .result = fits ? COVE_OK : COVE_ERR_SIZE, .needed_bytes = size_bytes};
-        result = send_reply(c, &request, head, &loan, fits ? size_bytes : 0);
-        if (result == COVE_OK && !fits)
-            result = too_large(size_bytes, &request);
-    }
-    cove_error told = *cove_last_error();
-    cove_result ended = end(server, &request, true);
+    result = reserve(request.held, request.reply_bytes, &loan);
     if (result == COVE_OK)
-        return ended;
-    covei_error_restore(&told);
-    return result;
+        status = function(context, &request, (char *)loan.data + sizeof(covei_reply_shm), &size_bytes);
+    return conclude(server, &request, result, &loan, status, size_bytes);
 }
 
 cove_result cove_server_fd(cove_server *server, int *out_fd) {

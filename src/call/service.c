@@ -34,39 +34,37 @@ cove_result covei_service_open(covei_service *service, const char *name, const c
     memcpy(service->name, name, strlen(name));
     memcpy(service->type_name, o.type_name ? o.type_name : COVEI_CALL_TYPE, strlen(o.type_name ? o.type_name : COVEI_CALL_TYPE));
     service->reply_bytes = o.reply_bytes ? o.reply_bytes : COVEI_CALL_BYTES;
-    cove_queue_options q = {
+    /* What all queues of the service have, those of the replies too; what the requests' has besides; and what it has when it is made. */
+    cove_queue_options common = {
         .domain = o.domain,
         .mode = o.mode,
-        .slots = o.slots,
         .size_rule = COVE_AT_LEAST,
         .type_name = service->type_name,
-        .schema_hash = o.schema_hash,
-        .deadline_ns = o.deadline_ns,
-        .opened = o.opened,
         .prefault = o.prefault,
         .lock_memory = o.lock_memory,
         .huge_pages = o.huge_pages,
         .trust_any_owner = o.trust_any_owner,
         .interruptible = o.interruptible,
         .type = COVE_TYPE_BYTES,
-        .depth = o.depth,
-        .flags = queue_flags,
-        .max_deliveries = o.max_deliveries,
-        .dead_letter = o.dead_letter,
     };
-    /* One that exists is taken as it is, unless more was asked for. */
-    cove_queue_options there = q;
+    cove_queue_options there = common;
     there.how = COVE_OPEN;
-    there.capacity_bytes = o.request_bytes ? o.request_bytes + sizeof(covei_request_shm) : 0;
-    there.max_deliveries = 0;
-    there.dead_letter = NULL;
-    there.deadline_ns = COVE_TRY;
-    q.how = COVE_CREATE;
-    q.capacity_bytes = (o.request_bytes ? o.request_bytes : COVEI_CALL_BYTES) + sizeof(covei_request_shm);
+    there.schema_hash = o.schema_hash;
+    there.opened = o.opened;
+    there.depth = o.depth;
+    there.flags = queue_flags;
+    there.capacity_bytes = o.request_bytes ? o.request_bytes + sizeof(covei_request_shm) : 0; /* else as it is */
+    cove_queue_options fresh = there;
+    fresh.how = COVE_CREATE;
+    fresh.slots = o.slots;
+    fresh.deadline_ns = o.deadline_ns;
+    fresh.capacity_bytes = (o.request_bytes ? o.request_bytes : COVEI_CALL_BYTES) + sizeof(covei_request_shm);
+    fresh.max_deliveries = o.max_deliveries;
+    fresh.dead_letter = o.dead_letter;
     do { /* another may make it, or the last one take it away, between the two */
         result = cove_queue_open(&service->requests, name, &there);
         if (result == COVE_ERR_NOT_FOUND)
-            result = cove_queue_open(&service->requests, name, &q);
+            result = cove_queue_open(&service->requests, name, &fresh);
     } while (result == COVE_ERR_EXISTS);
     if (result != COVE_OK)
         return result;
@@ -78,19 +76,8 @@ cove_result covei_service_open(covei_service *service, const char *name, const c
     }
     service->request_bytes = info.capacity_bytes > sizeof(covei_request_shm) ? info.capacity_bytes - sizeof(covei_request_shm) : 0;
     memcpy(service->domain, domain.path, sizeof service->domain);
-    /* Queues of replies: their user's own, and gone with him. */
-    service->options = q;
+    service->options = common;
     service->options.domain = service->domain;
-    service->options.type_name = service->type_name;
-    service->options.opened = NULL;
-    service->options.deadline_ns = COVE_TRY;
-    service->options.slots = 0;
-    service->options.flags = 0;
-    service->options.max_deliveries = 0;
-    service->options.dead_letter = NULL;
-    service->options.lifetime = COVE_WHILE_OWNED;
-    service->options.depth = 0;
-    service->options.capacity_bytes = 0;
-    service->options.schema_hash = 0; /* of the requests */
+    service->options.lifetime = COVE_WHILE_OWNED; /* a queue of replies is its client's own, and gone with him */
     return COVE_OK;
 }
