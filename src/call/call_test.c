@@ -72,7 +72,6 @@ static void call_works(cove_client *client, size_t bytes) {
 }
 
 static pid_t start(int (*function)(void *)) {
-    scene = scene ? scene : shared_memory(sizeof *scene);
     return child(function, NULL);
 }
 

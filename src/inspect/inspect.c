@@ -115,15 +115,17 @@ static uint32_t read_words(const look *l, uint64_t offset, uint32_t at, uint32_t
     return now;
 }
 
-/* How many live members have the mark. */
-static uint32_t count_marked(const look *l, uint32_t mark) {
-    uint32_t count = 0;
+/* Who writes and takes, of the living. */
+static void count_parts(look *l) {
     for (uint32_t slot = 0; slot < l->facts.slot_count && (l->info.live_count || l->info.dead_count); slot++) {
         covei_slot_shm s;
         read_slot(l, slot, &s);
-        count += covei_load_relaxed(&s.hold[COVEI_HOLD_MARKS]) & mark && slot_is_alive(l->file, slot);
+        uint32_t marks = covei_load_relaxed(&s.hold[COVEI_HOLD_MARKS]);
+        if (!(marks & (COVEI_MARK_WRITES | COVEI_MARK_TAKES)) || !slot_is_alive(l->file, slot))
+            continue;
+        l->info.writer_count += (marks & COVEI_MARK_WRITES) != 0;
+        l->info.consumer_count += (marks & COVEI_MARK_TAKES) != 0;
     }
-    return count;
 }
 
 /* Counts the tickets that are out, in all and of each slot, in one pass. */
@@ -146,7 +148,7 @@ static void look_at_payload(look *l, const covei_payload *payload, const covei_r
     l->info.element_bytes = payload->element_bytes;
     l->info.keeps_times = l->ring.keeps_times;
     l->info.newest_sequence = newest_of(l, covei_load_relaxed(&shared->tail));
-    l->info.writer_count = count_marked(l, COVEI_MARK_WRITES);
+    count_parts(l);
     l->info.has_only_writer = holds(l->file, COVEI_BYTE_ROLE_WRITER, COVEI_LOCK_SHARED);
 }
 
@@ -223,7 +225,6 @@ static void look_at_queue(look *l) {
     o->drops_oldest = l->queue.drops_oldest;
     memcpy(o->dead_letter, shared.dead_letter, sizeof o->dead_letter - 1);
     look_at_payload(l, &l->queue.payload, &ring);
-    o->consumer_count = count_marked(l, COVEI_MARK_TAKES);
     o->has_only_consumer = holds(l->file, COVEI_BYTE_ROLE_TAKER, COVEI_LOCK_SHARED);
     uint64_t head = covei_load_relaxed(&shared.head), newest = o->newest_sequence;
     uint64_t next = newest + 1 + (uint64_t)covei_cell_ahead(head, newest + 1), first = covei_load_relaxed(&ring.first);

@@ -156,6 +156,15 @@ bool parse_size(const char *text, uint64_t *out_bytes) {
     return true;
 }
 
+bool take_count(const char *text, uint64_t *out_count) {
+    char *end;
+    *out_count = strtoull(text, &end, 10);
+    if (end != text && !*end && *out_count)
+        return true;
+    say("--count needs a number above 0, and '%s' is none", text);
+    return false;
+}
+
 bool parse_mode(const char *text, uint32_t *out_mode) {
     char *end;
     unsigned long value = strtoul(text, &end, 8);
@@ -258,6 +267,12 @@ const char *styled(style s) {
         on = isatty(STDOUT_FILENO) && !(refused && *refused) && term && strcmp(term, "dumb") != 0;
     }
     return on ? codes[s] : "";
+}
+
+rates rates_between(const cove_object_info *before, const cove_object_info *now, uint64_t ns) {
+    double seconds = (double)ns / 1e9;
+    return (rates){(double)(now->newest_sequence - before->newest_sequence) / seconds,
+                   (double)(now->delivered_count + now->dropped_count - before->delivered_count - before->dropped_count) / seconds};
 }
 
 /* ---- JSON. */

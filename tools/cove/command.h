@@ -67,6 +67,8 @@ int exit_status(cove_result result);
 /* Sizes like 4096, 64K, 8M, 2G (powers of 1024); modes like 0640; "while-used" and so on. */
 bool parse_size(const char *text, uint64_t *out_bytes);
 bool parse_mode(const char *text, uint32_t *out_mode);
+/* Of --count: above 0; else it has been told. */
+bool take_count(const char *text, uint64_t *out_count);
 bool parse_lifetime(const char *text, cove_lifetime *out_lifetime);
 
 /* "64.0K"; the returned string is one of a few that are reused. */
@@ -83,6 +85,12 @@ const char *safe_text(const char *text);
 /* Escape sequences on a terminal, empty strings elsewhere. */
 typedef enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW } style;
 const char *styled(style s);
+
+/* How quickly messages came and went between two looks at a queue. */
+typedef struct rates {
+    double pushed, taken; /* a second */
+} rates;
+rates rates_between(const cove_object_info *before, const cove_object_info *now, uint64_t ns);
 
 json_t *object_json(const cove_object_info *info);
 void print_json(json_t *value); /* and frees it */

@@ -1,12 +1,10 @@
 /* cove hz */
-#define _POSIX_C_SOURCE 200809L
 #include "values.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct wish {
     uint64_t count;
@@ -17,11 +15,7 @@ static bool take(void *context, int option, const char *value) {
     wish *w = context;
     char *end;
     if (option == 'c') {
-        w->count = strtoull(value, &end, 10);
-        if (end != value && !*end && w->count)
-            return true;
-        say("--count needs a number above 0, and '%s' is none", value);
-        return false;
+        return take_count(value, &w->count);
     }
     w->window = strtod(value, &end);
     if (end != value && !*end && w->window >= 0.01 && w->window <= 3600)
@@ -100,28 +94,24 @@ static int measure_queue(const cove_object_info *first, const wish *w, const set
     cove_object_info before = *first, now;
     cove_time_ns began = cove_now();
     for (uint64_t windows = 0; !w->count || windows < w->count; windows++) {
-        for (cove_time_ns end = began + (uint64_t)(w->window * 1e9), t; (t = cove_now()) < end;) {
-            uint64_t rest = soon(end) - t;
-            nanosleep(&(struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)}, NULL);
-            if (is_stopped())
-                return EXIT_INTERRUPTED;
-        }
+        sleep_until(began + (uint64_t)(w->window * 1e9));
+        if (is_stopped())
+            return EXIT_INTERRUPTED;
         if (cove_inspect_object(s->domain, first->name, &now) != COVE_OK || memcmp(now.id, first->id, sizeof now.id)) {
             say("the queue was removed");
             return EXIT_NO;
         }
         cove_time_ns ended = cove_now();
-        double seconds = (double)(ended - began) / 1e9, pushed = (double)(now.newest_sequence - before.newest_sequence) / seconds;
-        double taken = (double)(now.delivered_count + now.dropped_count - before.delivered_count - before.dropped_count) / seconds;
+        rates r = rates_between(&before, &now, ended - began);
         if (s->json) {
-            json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "pushed_hz", pushed, "taken_hz", taken, "ready", (json_int_t)now.ready_count,
+            json_t *o = json_pack("{s:f, s:f, s:I, s:I}", "pushed_hz", r.pushed, "taken_hz", r.taken, "ready", (json_int_t)now.ready_count,
                                   "in_flight", (json_int_t)now.in_flight_count);
             json_dumpf(o, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
             putchar('\n');
             json_decref(o);
         } else {
-            printf("%s%12.1f%s Hz pushed   %s%12.1f%s Hz taken   %8" PRIu64 " waiting   %6" PRIu64 " in flight\n", styled(BOLD), pushed,
-                   styled(PLAIN), styled(BOLD), taken, styled(PLAIN), now.ready_count, now.in_flight_count);
+            printf("%s%12.1f%s Hz pushed   %s%12.1f%s Hz taken   %8" PRIu64 " waiting   %6" PRIu64 " in flight\n", styled(BOLD), r.pushed,
+                   styled(PLAIN), styled(BOLD), r.taken, styled(PLAIN), now.ready_count, now.in_flight_count);
         }
         if (fflush(stdout) != 0)
             return EXIT_NO_ROOM;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DEPTH_MAX 65536.0
 
@@ -78,10 +77,7 @@ static void pace(const input_wish *w, cove_time_ns *next) {
     if (w->rate <= 0)
         return;
     cove_time_ns now = cove_now();
-    if (*next > now && !is_stopped()) {
-        uint64_t wait = *next - now;
-        nanosleep(&(struct timespec){(time_t)(wait / 1000000000), (long)(wait % 1000000000)}, NULL);
-    }
+    sleep_until(*next);
     *next = (*next > now ? *next : now) + (uint64_t)(1e9 / w->rate); /* what was not said in time is not made up for */
 }
 
@@ -121,7 +117,7 @@ int input_send_all(const input_wish *w, cove_type type, uint64_t patience_ns, se
             length = value.length;
         }
         pace(w, &next);
-        cove_time_ns now = cove_now(), until = patience_ns > UINT64_MAX - now ? COVE_FOREVER : now + patience_ns;
+        cove_time_ns until = end_of_patience(patience_ns);
         cove_result result;
         do
             result = send(object, data, length, w->tag, soon(until));

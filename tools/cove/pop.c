@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 typedef struct wish {
@@ -24,20 +23,13 @@ typedef struct wish {
 
 static bool take(void *context, int option, const char *value) {
     wish *w = context;
-    char *end;
     switch (option) {
     case 'e': w->command = value; return true;
     case 'f': w->follow = true; return true;
     case 'u': w->until_closed = true; return true;
     case 'p': w->peek = true; return true;
     case 'r': w->raw = true; return true;
-    default:
-        w->has_count = true;
-        w->count = strtoull(value, &end, 10);
-        if (end != value && !*end && w->count)
-            return true;
-        say("--count needs a number above 0, and '%s' is none", value);
-        return false;
+    default: w->has_count = true; return take_count(value, &w->count);
     }
 }
 
@@ -146,9 +138,7 @@ static int handle(cove_queue *queue, const wish *w, cove_message *m, uint32_t *f
     if (!w->follow && !w->until_closed)
         return EXIT_NO;
     /* Others may take it meanwhile; and where it comes back to us, not as quickly as the machine can fail. */
-    uint64_t pause_ms = ++*failures < 5 ? 100u << *failures : 3200;
-    for (cove_time_ns until = cove_in_ms(pause_ms); cove_now() < until && !is_stopped();)
-        nanosleep(&(struct timespec){0, 20000000}, NULL);
+    sleep_until(cove_in_ms(++*failures < 5 ? 100u << *failures : 3200));
     return -1;
 }
 
@@ -170,7 +160,7 @@ static int take_all(cove_queue *queue, const wish *w) {
     uint32_t failures = 0;
     bool had_producer = cove_queue_get_info(queue, &info) == COVE_OK && info.pushed_count > 0;
     for (uint64_t seen = 0; !w->count || seen < w->count;) {
-        cove_time_ns until = w->patience_ns > UINT64_MAX - cove_now() ? COVE_FOREVER : cove_now() + w->patience_ns;
+        cove_time_ns until = end_of_patience(w->patience_ns);
         cove_message m;
         cove_result result;
         do {
@@ -205,7 +195,7 @@ static int peek(cove_queue *queue, const wish *w, uint64_t capacity_bytes) {
         say("no memory for a message of %" PRIu64 " bytes", capacity_bytes);
         return EXIT_NO_ROOM;
     }
-    cove_time_ns now = cove_now(), until = w->patience_ns > UINT64_MAX - now ? COVE_FOREVER : now + w->patience_ns;
+    cove_time_ns until = end_of_patience(w->patience_ns);
     do
         result = cove_queue_peek(queue, data, capacity_bytes, &m, w->patience_ns ? soon(until) : COVE_TRY);
     while ((result == COVE_ERR_EMPTY || result == COVE_ERR_INTERRUPTED) && cove_now() < until && !is_stopped());

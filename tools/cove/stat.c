@@ -54,19 +54,13 @@ static bool print_attachment(void *context, const cove_attachment_info *a) {
 
 /* How quickly messages come and go: two looks, a moment apart. False: it has gone meanwhile. */
 #define MOMENT_NS 200000000
-typedef struct rates {
-    double pushed, taken;
-} rates;
-
 static bool measure(const settings *s, const cove_object_info *o, rates *out) {
     cove_object_info later;
     cove_time_ns began = cove_now();
     nanosleep(&(struct timespec){0, MOMENT_NS}, NULL);
     if (cove_inspect_object(s->domain, o->name, &later) != COVE_OK || memcmp(o->id, later.id, sizeof o->id))
         return false;
-    double seconds = (double)(cove_now() - began) / 1e9;
-    out->pushed = (double)(later.newest_sequence - o->newest_sequence) / seconds;
-    out->taken = (double)(later.delivered_count + later.dropped_count - o->delivered_count - o->dropped_count) / seconds;
+    *out = rates_between(o, &later, cove_now() - began);
     return true;
 }
 

@@ -14,7 +14,6 @@ typedef struct wish {
 static bool take(void *context, int option, const char *value) {
     static const char *const follows[] = {"all", "latest", "lossless"}, *const starts[] = {"latest", "oldest", "new"};
     wish *w = context;
-    char *end;
     switch (option) {
     case 'f':
         for (int i = 0; i < 3; i++)
@@ -32,12 +31,7 @@ static bool take(void *context, int option, const char *value) {
             }
         say("--since is latest, oldest or new, not '%s'", value);
         return false;
-    case 'c':
-        w->count = strtoull(value, &end, 10);
-        if (end != value && !*end && w->count)
-            return true;
-        say("--count needs a number above 0, and '%s' is none", value);
-        return false;
+    case 'c': return take_count(value, &w->count);
     default: *(option == 'r' ? &w->raw : &w->until_closed) = true; return true;
     }
 }

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- From text. */
 
@@ -225,6 +226,18 @@ bool is_stopped(void) {
         is_listening = true;
     }
     return stopped;
+}
+
+cove_time_ns end_of_patience(uint64_t patience_ns) {
+    cove_time_ns now = cove_now();
+    return patience_ns > UINT64_MAX - now ? COVE_FOREVER : now + patience_ns;
+}
+
+void sleep_until(cove_time_ns until_ns) {
+    for (cove_time_ns now; (now = cove_now()) < until_ns && !is_stopped();) {
+        uint64_t rest = soon(until_ns) - now;
+        nanosleep(&(struct timespec){(time_t)(rest / 1000000000), (long)(rest % 1000000000)}, NULL);
+    }
 }
 
 cove_time_ns soon(cove_time_ns until_ns) {

@@ -21,6 +21,12 @@ json_t *value_json(const cove_value *value);
 /* Whether the user has asked to stop (SIGINT, SIGTERM). The first call begins to listen. */
 bool is_stopped(void);
 
+/* The time when `patience_ns` from now have passed. */
+cove_time_ns end_of_patience(uint64_t patience_ns);
+
+/* Sleeps until then, or until the user has asked to stop. */
+void sleep_until(cove_time_ns until_ns);
+
 /* An end for one wait: no later than `until_ns`, and soon enough to notice is_stopped. */
 cove_time_ns soon(cove_time_ns until_ns);
 
