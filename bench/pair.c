@@ -140,6 +140,30 @@ void pair_play(const pair *p, unsigned used, uint32_t rounds, uint32_t count, sa
 
 /* ---- One way. */
 
+#define SLOTS 64u
+const size_t payload_sizes[PAYLOAD_SIZES] = {8, 32, 64, 1024, 65536, 1u << 20};
+
+payload payload_make(size_t size) {
+    size_t room = size < 64 ? 64 : size;
+    payload p = {.size = size, .from = aligned_alloc(64, room), .to = aligned_alloc(64, room)};
+    memset(p.from, 3, room);
+    for (int c = 0; c < 2; c++)
+        p.slot[c] = bare_make(size, SLOTS);
+    return p;
+}
+
+void payload_drop(payload *p) {
+    for (int c = 0; c < 2; c++)
+        bare_drop(&p->slot[c]);
+    free(p->from);
+    free(p->to);
+}
+
+void payload_play(const pair *p, unsigned used, size_t size, samples out[WAYS_MAX]) {
+    uint32_t count = size > 65536 ? 50 : size > 1024 ? 500 : 4000;
+    pair_play(p, used, bench_is_quick ? 8 : 30, count, out);
+}
+
 void flow_play(const flow_side *f, unsigned used, uint64_t count, double out_ns[WAYS_MAX]) {
     steering *control = share(4096);
     f->open(f->context, false);

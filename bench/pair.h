@@ -75,6 +75,19 @@ typedef struct pair {
 /* Rounds of `count` exchanges in turns, each way in each round; ways that `used` has a bit for. One sample is there and back. */
 void pair_play(const pair *p, unsigned used, uint32_t rounds, uint32_t count, samples out[WAYS_MAX]);
 
+/* What is sent, from where and to where, and the bare slots beside it; the sizes that are measured. */
+typedef struct payload {
+    size_t size;
+    char *from, *to;
+    bare slot[2];
+} payload;
+#define PAYLOAD_SIZES 6
+extern const size_t payload_sizes[PAYLOAD_SIZES]; /* 8 B to 1 MiB */
+payload payload_make(size_t size);
+void payload_drop(payload *p);
+/* pair_play in as many rounds as suit the size. */
+void payload_play(const pair *p, unsigned used, size_t size, samples out[WAYS_MAX]);
+
 /* ---- One way. */
 
 typedef struct flow_side {

@@ -15,15 +15,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS 64u
-#define LARGEST (1u << 20)
-
 /* ---- One way, there and back. */
 
 typedef struct table {
-    size_t size;
-    char *from, *to;
-    bare slot[2];
+    payload is;
     cove_queue *queue[2];
 } table;
 
@@ -33,11 +28,11 @@ static void send_message(void *context, int w, int c, uint64_t n) {
     table *t = context;
     cove_loan loan;
     switch (w) {
-    case SLOT: bare_write(&t->slot[c], n, t->from, t->size); break;
-    case COPY: MUST(cove_queue_push(t->queue[c], t->from, t->size, 0, COVE_TRY)); break;
+    case SLOT: bare_write(&t->is.slot[c], n, t->is.from, t->is.size); break;
+    case COPY: MUST(cove_queue_push(t->queue[c], t->is.from, t->is.size, 0, COVE_TRY)); break;
     default:
-        MUST(cove_queue_reserve(t->queue[c], t->size, &loan, COVE_TRY));
-        memcpy(loan.data, t->from, 64);
+        MUST(cove_queue_reserve(t->queue[c], t->is.size, &loan, COVE_TRY));
+        memcpy(loan.data, t->is.from, 64);
         MUST(cove_queue_commit(t->queue[c], &loan, COVE_TRY));
     }
 }
@@ -47,9 +42,9 @@ static void receive_message(void *context, int w, int c, uint64_t n) {
     cove_message message;
     cove_result result;
     switch (w) {
-    case SLOT: bare_read(&t->slot[c], n, t->to, t->size); break;
+    case SLOT: bare_read(&t->is.slot[c], n, t->is.to, t->is.size); break;
     case COPY:
-        while ((result = cove_queue_pop(t->queue[c], t->to, t->size, NULL, COVE_TRY)) == COVE_ERR_EMPTY)
+        while ((result = cove_queue_pop(t->queue[c], t->is.to, t->is.size, NULL, COVE_TRY)) == COVE_ERR_EMPTY)
             ;
         MUST(result);
         break;
@@ -57,7 +52,7 @@ static void receive_message(void *context, int w, int c, uint64_t n) {
         while ((result = cove_queue_take(t->queue[c], &message, COVE_TRY)) == COVE_ERR_EMPTY)
             ;
         MUST(result);
-        memcpy(t->to, message.data, 64);
+        memcpy(t->is.to, message.data, 64);
         MUST(cove_queue_done(t->queue[c], &message));
     }
 }
@@ -66,41 +61,30 @@ static void open_queues(void *context) {
     table *t = context;
     for (int c = 0; c < 2; c++)
         MUST(cove_queue_open(&t->queue[c], c ? "back" : "there",
-                             &(cove_queue_options){.capacity_bytes = t->size, .depth = 16, .prefault = true}));
+                             &(cove_queue_options){.capacity_bytes = t->is.size, .depth = 16, .prefault = true}));
 }
 
 static void ping_pong(size_t size, double out_in_place[1]) {
     char name[64];
-    table t = {.size = size, .from = aligned_alloc(64, size < 64 ? 64 : size), .to = aligned_alloc(64, size < 64 ? 64 : size)};
+    table t = {.is = payload_make(size)};
     samples s[WAYS_MAX] = {0};
-    memset(t.from, 3, size < 64 ? 64 : size);
-    for (int c = 0; c < 2; c++)
-        t.slot[c] = bare_make(size, SLOTS);
     unsigned used = 1u << SLOT | 1u << COPY | (size < 64 ? 0 : 1u << IN_PLACE);
-    pair_play(&(pair){open_queues, send_message, receive_message, &t}, used, bench_is_quick ? 8 : 30,
-              size > 65536  ? 50
-              : size > 1024 ? 500
-                            : 4000,
-              s);
+    payload_play(&(pair){open_queues, send_message, receive_message, &t}, used, size, s);
     snprintf(name, sizeof name, "queue.one_way.p50.bytes_%zu", size);
     bench_figure(name, samples_typical(&s[COPY]), "ns", samples_typical(&s[SLOT]), 1.30);
     out_in_place[0] = samples_typical(&s[IN_PLACE]);
     for (int w = 0; w < WAYS_MAX; w++)
         free(s[w].each);
-    for (int c = 0; c < 2; c++) {
+    for (int c = 0; c < 2; c++)
         cove_queue_close(t.queue[c]);
-        bare_drop(&t.slot[c]);
-    }
-    free(t.from);
-    free(t.to);
+    payload_drop(&t.is);
 }
 
 static void bench_latency(void) {
-    static const size_t sizes[] = {8, 32, 64, 1024, 65536, LARGEST};
-    double in_place[6] = {0};
+    double in_place[PAYLOAD_SIZES] = {0};
     bench_title("One way between two processes, payload written and read on both sides; against a bare slot");
-    for (int i = 0; i < 6; i++)
-        ping_pong(sizes[i], &in_place[i]);
+    for (int i = 0; i < PAYLOAD_SIZES; i++)
+        ping_pong(payload_sizes[i], &in_place[i]);
     bench_title("In place: reserve, touch one line, commit; take, read one line, done; against the same at 64 bytes");
     bench_figure("queue.in_place.p50.bytes_65536", in_place[4], "ns", in_place[2], 1.10);
     bench_figure("queue.in_place.p50.bytes_1048576", in_place[5], "ns", in_place[2], 1.10);

@@ -10,16 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SLOTS 64u
-#define LARGEST (1u << 20)
-
 /* ---- Two processes, there and back. */
 
 typedef struct table {
-    size_t size;
-    char *from, *to;
+    payload is;
     _Atomic uint64_t *line[2];
-    bare slot[2];
     cove_stream *stream[2];
 } table;
 
@@ -31,11 +26,11 @@ static void send_value(void *context, int w, int c, uint64_t n) {
     cove_loan loan;
     switch (w) {
     case LINE: atomic_store_explicit(t->line[c], n, memory_order_release); break;
-    case SLOT: bare_write(&t->slot[c], n, t->from, t->size); break;
-    case COPY: MUST(cove_stream_write(t->stream[c], t->from, t->size, 0, COVE_TRY)); break;
+    case SLOT: bare_write(&t->is.slot[c], n, t->is.from, t->is.size); break;
+    case COPY: MUST(cove_stream_write(t->stream[c], t->is.from, t->is.size, 0, COVE_TRY)); break;
     default:
-        MUST(cove_stream_loan(t->stream[c], t->size, &loan, COVE_TRY));
-        memcpy(loan.data, t->from, 64);
+        MUST(cove_stream_loan(t->stream[c], t->is.size, &loan, COVE_TRY));
+        memcpy(loan.data, t->is.from, 64);
         MUST(cove_stream_publish(t->stream[c], &loan, COVE_TRY));
     }
 }
@@ -49,9 +44,9 @@ static void receive_value(void *context, int w, int c, uint64_t n) {
         while (atomic_load_explicit(t->line[c], memory_order_acquire) != n)
             ;
         break;
-    case SLOT: bare_read(&t->slot[c], n, t->to, t->size); break;
+    case SLOT: bare_read(&t->is.slot[c], n, t->is.to, t->is.size); break;
     case COPY:
-        while ((result = cove_stream_read(t->stream[c], t->to, t->size, NULL, COVE_TRY)) == COVE_ERR_EMPTY)
+        while ((result = cove_stream_read(t->stream[c], t->is.to, t->is.size, NULL, COVE_TRY)) == COVE_ERR_EMPTY)
             ;
         MUST(result);
         break;
@@ -59,7 +54,7 @@ static void receive_value(void *context, int w, int c, uint64_t n) {
         while ((result = cove_stream_borrow(t->stream[c], &value, COVE_TRY)) == COVE_ERR_EMPTY)
             ;
         MUST(result);
-        memcpy(t->to, value.data, 64);
+        memcpy(t->is.to, value.data, 64);
         MUST(cove_stream_give_back(t->stream[c], &value));
     }
 }
@@ -68,24 +63,17 @@ static void open_streams(void *context) {
     table *t = context;
     for (int c = 0; c < 2; c++)
         MUST(cove_stream_open(&t->stream[c], c ? "back" : "there",
-                              &(cove_stream_options){.capacity_bytes = t->size, .start = COVE_START_NEW, .prefault = true}));
+                              &(cove_stream_options){.capacity_bytes = t->is.size, .start = COVE_START_NEW, .prefault = true}));
 }
 
 static void ping_pong(size_t size, double out_in_place[1]) {
     char name[64];
-    table t = {.size = size, .from = aligned_alloc(64, size < 64 ? 64 : size), .to = aligned_alloc(64, size < 64 ? 64 : size)};
+    table t = {.is = payload_make(size)};
     samples s[WAYS_MAX] = {0};
-    memset(t.from, 3, size < 64 ? 64 : size);
-    for (int c = 0; c < 2; c++) {
+    for (int c = 0; c < 2; c++)
         t.line[c] = share(4096);
-        t.slot[c] = bare_make(size, SLOTS);
-    }
     unsigned used = 1u << LINE | 1u << SLOT | 1u << COPY | (size < 64 ? 0 : 1u << IN_PLACE);
-    pair_play(&(pair){open_streams, send_value, receive_value, &t}, used, bench_is_quick ? 8 : 30,
-              size > 65536  ? 50
-              : size > 1024 ? 500
-                            : 4000,
-              s);
+    payload_play(&(pair){open_streams, send_value, receive_value, &t}, used, size, s);
     snprintf(name, sizeof name, "stream.one_way.p50.bytes_%zu", size);
     bench_figure(name, samples_typical(&s[COPY]), "ns", samples_typical(&s[SLOT]), 1.10);
     printf("%-52s line %.0f  slot %.0f/%.0f/%.0f  stream %.0f/%.0f/%.0f ns\n", "    bounced line; p50/p99/p99.9 of all rounds",
@@ -98,18 +86,15 @@ static void ping_pong(size_t size, double out_in_place[1]) {
     for (int c = 0; c < 2; c++) {
         cove_stream_close(t.stream[c]);
         munmap((void *)(uintptr_t)t.line[c], 4096);
-        bare_drop(&t.slot[c]);
     }
-    free(t.from);
-    free(t.to);
+    payload_drop(&t.is);
 }
 
 static void bench_latency(void) {
-    static const size_t sizes[] = {8, 32, 64, 1024, 65536, LARGEST};
-    double in_place[6] = {0};
+    double in_place[PAYLOAD_SIZES] = {0};
     bench_title("One way between two processes, payload written and read on both sides; against a bare slot");
-    for (int i = 0; i < 6; i++)
-        ping_pong(sizes[i], &in_place[i]);
+    for (int i = 0; i < PAYLOAD_SIZES; i++)
+        ping_pong(payload_sizes[i], &in_place[i]);
     bench_title("In place: loan, touch one line, publish; borrow, read one line, give back; against the same at 64 bytes");
     bench_figure("stream.in_place.p50.bytes_65536", in_place[4], "ns", in_place[2], 1.10);
     bench_figure("stream.in_place.p50.bytes_1048576", in_place[5], "ns", in_place[2], 1.10);
