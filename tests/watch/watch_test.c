@@ -330,6 +330,7 @@ TEST(a_function_may_close_its_own_stream) {
         eventually(calls == 1);
         write_one(writer);
         cove_stream_close(writer);
+        eventually(!count_files(test_domain)); /* the function, on its thread, has closed it, and it went with its last user */
     }
 }
 
