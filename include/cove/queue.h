@@ -150,7 +150,8 @@ COVE_API cove_result cove_queue_abandon(cove_queue *queue, cove_loan *loan);
  *  @param out_message   receives all about it; may be null. With COVE_ERR_SIZE its length_bytes is the size that is needed
  *  @return COVE_OK · COVE_REDELIVERED you have a message that others had before: out_message->deliveries · COVE_ERR_EMPTY none until the
  *          deadline · COVE_ERR_SIZE the message is longer than the buffer, and is still the next · COVE_ERR_ACCESS read-only handle ·
- *          COVE_ERR_IN_USE another handle is the only consumer · COVE_REMOVED the queue was removed and is empty; told once to each handle
+ *          COVE_ERR_IN_USE another handle is the only consumer · COVE_REMOVED the queue was removed and is empty; out_message is of no
+ *          bytes; told once to each handle
  *  @progress waits for a message; for nobody else
  *  @crash   killed inside: the message is still there, goes to another marked as redelivered, or was done with */
 COVE_API COVE_MUST_USE cove_result cove_queue_pop(cove_queue *queue, void *out_data, uint64_t size_bytes, cove_message *out_message,

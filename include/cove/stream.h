@@ -132,7 +132,7 @@ COVE_API cove_result cove_stream_discard(cove_stream *stream, cove_loan *loan);
  *  @param out_value    receives all about it; may be null. With COVE_ERR_SIZE its length_bytes is the size that is needed
  *  @return COVE_OK · COVE_MISSED you have a value; out_value->missed_count before it were overwritten · COVE_ERR_EMPTY nothing new
  *          until the deadline · COVE_ERR_SIZE the value is longer than the buffer, and is still the next · COVE_REMOVED the stream was
- *          removed and nothing new is there; nothing was read; told once to each handle
+ *          removed and nothing new is there; out_value is of no bytes; told once to each handle
  *  @progress takes no lock; a reader that writers overtake again and again moves to where they are slower than it
  *  @crash   nothing is left; a lossless reader stops counting */
 COVE_API COVE_MUST_USE cove_result cove_stream_read(cove_stream *stream, void *out_data, uint64_t size_bytes, cove_value *out_value,

@@ -242,6 +242,13 @@ static cove_result attempt(cove_queue *queue, bool thorough, wish *w) {
 
 /* ---- Until the deadline. */
 
+/* Is a success, as all that is no error: so whoever asks only for that finds a message of no bytes. */
+static cove_result removed(const wish *w) {
+    if (w->messages)
+        w->messages[0] = (cove_message){0};
+    return COVE_REMOVED;
+}
+
 /* Sleeps where an attempt gave EMPTY, and attempts again, until something else comes of it. */
 static cove_result wait_for(cove_queue *queue, wish *w, const char *step, cove_time_ns deadline_ns) {
     covei_member *member = &queue->member;
@@ -258,7 +265,7 @@ static cove_result wait_for(cove_queue *queue, wish *w, const char *step, cove_t
             return result;
         }
         if (covei_sleeper_sees_removal(&sleeper, member))
-            return COVE_REMOVED;
+            return removed(w);
         if (spins)
             continue;
         (void)covei_queue_sweep(queue); /* what a dead consumer had in hand is for us */
@@ -300,7 +307,7 @@ static cove_result perform(cove_queue *queue, wish *w, const char *step, cove_ti
             return result;
         if (result == COVE_ERR_EMPTY && covei_watch_asks(&queue->watch) && covei_member_has_lost_its_name(&queue->member) &&
             !covei_exchange_seqcst(&queue->member.told_removed, 1))
-            return COVE_REMOVED;
+            return removed(w);
     }
     if (result == COVE_ERR_EMPTY && (deadline_ns != COVE_TRY || covei_member_is_removed(&queue->member)))
         result = wait_for(queue, w, step, deadline_ns);
@@ -387,7 +394,7 @@ cove_result cove_queue_take(cove_queue *queue, cove_message *out_message, cove_t
     if (covei_unlikely(!out_message))
         return covei_member_failed(&queue->member, COVE_ERR_ARGUMENT, "take", "there is no place for the message");
     result = perform(queue, &(wish){.verb = TAKE, .messages = &message, .most = 1}, "take", deadline_ns);
-    if (result == COVE_OK || result == COVE_REDELIVERED)
+    if (result >= 0)
         *out_message = message;
     return result;
 }

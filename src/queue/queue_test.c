@@ -485,11 +485,34 @@ TEST(a_removed_queue_is_emptied_and_then_says_so_once) {
     expect(COVE_OK, cove_queue_remove(queue));
     assert_true(cove_queue_is_removed(queue));
     pop_number(queue, 1, 1);
-    expect(COVE_REMOVED, cove_queue_pop(queue, &got, 8, NULL, cove_in_ms(5000)));
+    cove_message m = {.data = "before", .length_bytes = 6};
+    expect(COVE_REMOVED, cove_queue_pop(queue, &got, 8, &m, cove_in_ms(5000)));
+    assert_int_equal(m.length_bytes, 0);
     is_empty(queue);
     push_number(queue, 2);
     pop_number(queue, 2, 1);
     cove_queue_close(queue);
+}
+
+TEST(a_removal_is_a_message_of_no_bytes) {
+    cove_queue *handle[3];
+    uint8_t data[8];
+    cove_message m;
+    uint32_t count = 7;
+    for (int i = 0; i < 3; i++)
+        handle[i] = open_queue(NULL);
+    expect(COVE_OK, cove_queue_remove(handle[0]));
+    m = (cove_message){.data = "before", .length_bytes = 6};
+    expect(COVE_REMOVED, cove_queue_take(handle[0], &m, COVE_TRY));
+    assert_true(!m.data && !m.length_bytes);
+    m = (cove_message){.data = "before", .length_bytes = 6};
+    expect(COVE_REMOVED, cove_queue_peek(handle[1], data, sizeof data, &m, COVE_TRY));
+    assert_true(!m.length_bytes);
+    m = (cove_message){.data = "before", .length_bytes = 6};
+    expect(COVE_REMOVED, cove_queue_pop_many(handle[2], data, sizeof data, &m, 1, &count, COVE_TRY));
+    assert_true(!m.length_bytes && !count);
+    for (int i = 0; i < 3; i++)
+        cove_queue_close(handle[i]);
 }
 
 TEST(a_descriptor_tells_of_messages) {

@@ -449,8 +449,8 @@ static cove_result read_value(cove_stream *stream, cove_type type, bool thorough
     if (covei_unlikely(!out_data && size_bytes))
         return covei_member_failed(&stream->member, COVE_ERR_ARGUMENT, "read", "the buffer is null");
     result = perform(stream, READ, thorough, &(wish){out_data, size_bytes, type, &value}, "read", deadline_ns);
-    if (out_value && (result == COVE_OK || result == COVE_MISSED))
-        *out_value = value;
+    if (out_value && result >= 0)
+        *out_value = value; /* with COVE_REMOVED: of no bytes */
     else if (out_value && result == COVE_ERR_SIZE)
         out_value->length_bytes = value.length_bytes;
     return result;
@@ -485,8 +485,8 @@ cove_result cove_stream_borrow(cove_stream *stream, cove_value *out_value, cove_
         return covei_member_failed(&stream->member, COVE_ERR_UNSUPPORTED, "borrow",
                                    "the stream has an only writer, and this process may not call membarrier; use read");
     result = perform(stream, BORROW, false, &(wish){.value = &value}, "borrow", deadline_ns);
-    if (result == COVE_OK || result == COVE_MISSED)
-        *out_value = value;
+    if (result >= 0)
+        *out_value = value; /* with COVE_REMOVED: of no bytes */
     return result;
 }
 

@@ -444,13 +444,20 @@ TEST(a_stream_tells_how_many_write) {
 }
 
 TEST(a_removed_stream_says_so_once_to_who_finds_nothing_new) {
-    cove_stream *writer = open_stream(NULL), *reader = open_stream(NULL);
+    cove_stream *writer = open_stream(NULL), *reader = open_stream(NULL), *borrower = open_stream(NULL);
+    cove_value value = {.data = "before", .length_bytes = 6};
     uint64_t got;
     write_number(writer, 1);
     expect(COVE_OK, cove_remove(NULL, "s", COVE_REMOVE_FORCE));
     assert_true(cove_stream_is_removed(reader));
     number_is(reader, 1);
-    expect(COVE_REMOVED, cove_stream_read(reader, &got, 8, NULL, COVE_TRY));
+    expect(COVE_REMOVED, cove_stream_read(reader, &got, 8, &value, COVE_TRY));
+    assert_int_equal(value.length_bytes, 0);
+    number_is(borrower, 1);
+    value = (cove_value){.data = "before", .length_bytes = 6};
+    expect(COVE_REMOVED, cove_stream_borrow(borrower, &value, COVE_TRY));
+    assert_true(!value.data && !value.length_bytes);
+    cove_stream_close(borrower);
     nothing_new(reader);
     write_number(writer, 2);
     number_is(reader, 2);
