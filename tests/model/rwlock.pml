@@ -1,0 +1,254 @@
+/* The reader-writer lock of a single copy (docs/protocols/lock-block-wait.md): the writer word with its marks, the pins, takeover from the
+ * dead, recovery of slots, and who comes next in a slot that a dead one had; death possible at every step. EVENT is taken as it is claimed
+ * to be (event.pml): who has registered and is not woken sleeps, and once somebody was killed, slices end sleeps.
+ *
+ * Claims: a writer is alone inside · whoever is let in without being told that an owner died finds the bytes whole · a mark that nobody
+ * declared repaired stays (docs/decisions/0001) · a word is taken from nobody who lives, and nobody's slot is cleared under him · nobody
+ * sleeps for ever.
+ *
+ * CONFIG mixed    -DWRITERS=1 -DREADERS=1 -DMAXD=2 -DREBIRTHS=1
+ * CONFIG writers  -DWRITERS=2 -DREADERS=0 -DMAXD=2 -DREBIRTHS=1
+ * CONFIG calm     -DWRITERS=2 -DREADERS=1 -DMAXD=0 -DREBIRTHS=0
+ * CONFIG three    -DWRITERS=2 -DREADERS=1 -DMAXD=1 -DREBIRTHS=0
+ * CONFIG reborn   -DWRITERS=2 -DREADERS=1 -DMAXD=1 -DREBIRTHS=1
+ * CONFIG readers  -DWRITERS=1 -DREADERS=2 -DMAXD=1 -DREBIRTHS=1
+ * LARGE reborn2   -DWRITERS=2 -DREADERS=1 -DMAXD=2 -DREBIRTHS=2
+ *
+ * MUTATION MARK_AFTER in three       the mark is set in a step of its own after the takeover
+ * MUTATION CLEAR_MARK in writers     unlock clears the mark though nobody repaired
+ * MUTATION NO_INSIDE in writers      a writer does not say that it is inside
+ * MUTATION NO_DRAIN in calm          a writer does not wait for readers
+ * MUTATION PIN_LATE in calm          a reader looks at the writer word before its pin is set
+ * MUTATION NO_WAKE_BACK in calm      a reader that backs out wakes no writer
+ * MUTATION NO_WAKE_LEAVE in calm     a reader that leaves wakes no writer
+ * MUTATION NO_WAKE_FREE in calm      unlock wakes nobody
+ * MUTATION NO_GENERATION in reborn   words name a slot, and not which life of it
+ * MUTATION UNCLEARED in mixed        who comes next in a slot leaves the pins of the dead
+ * MUTATION RECOVER_BLIND in mixed    a slot is cleared without looking, with CLEAR in hand, whether somebody lives there by now
+ */
+#define N (WRITERS + READERS)
+byte owner, owner_life; bit inside, dirty;      /* the writer word: one atomic object. owner: slot + 1 */
+byte pin[N], life[N]; bit live[N], byte_held[N]; /* of each slot: pins, generation, what its word says, its lock byte */
+byte clearing[N];                               /* CLEAR of each slot: who has it + 1 */
+bit at_gate[N], at_drain[N];                    /* registered to be woken */
+bit torn;                                       /* ghosts: half an edit stands in the bytes · an owner died inside, unrepaired */
+byte writers_in, readers_in, deaths, rebirths;
+
+/* Stands behind every change; a death after a look is the same as one before it. */
+#define DIE if :: skip :: atomic { deaths < MAXD -> deaths++ } goto killed fi
+#define SLICE_ENDS (deaths > 0)
+#ifdef NO_GENERATION
+#define SAME_OWNER (owner == seen)
+#define IS_MINE (seen == me + 1)
+#define MATCHES(s, g) live[s]
+#else
+#define SAME_OWNER (owner == seen && owner_life == seen_life)
+#define IS_MINE (seen == me + 1 && seen_life == life[me])
+#define MATCHES(s, g) (live[s] && life[s] == g)
+#endif
+
+inline wake_gate() { d_step { for (i : 0 .. N - 1) { at_gate[i] = 0 } i = 0 } }
+inline wake_drain() { d_step { for (i : 0 .. N - 1) { at_drain[i] = 0 } i = 0 } }
+
+/* PROBE of the writer word that was seen. */
+inline probe() {
+    if
+    :: IS_MINE -> is_dead = 0
+    :: else ->
+        if
+        :: MATCHES(seen - 1, seen_life) -> is_dead = !byte_held[seen - 1]
+        :: else -> is_dead = 1
+        fi
+    fi
+}
+
+/* WRITER WORD 3: to me, or to free. */
+inline take_from_dead(to, to_life) {
+    atomic {
+        if
+        :: SAME_OWNER && inside == seen_inside ->
+            assert(!byte_held[owner - 1] || !live[owner - 1] || life[owner - 1] != owner_life);
+            owner = to; owner_life = to_life; got = 1;
+#ifndef MARK_AFTER
+            dirty = dirty | inside;
+#endif
+            inside = 0
+        :: else -> got = 0
+        fi
+    };
+#ifdef MARK_AFTER
+    DIE;
+    if :: got && seen_inside -> dirty = 1 :: else fi
+#endif
+}
+
+/* All that a slot's dead holder left; CLEAR of it is mine. May be done again after a death anywhere. */
+inline clear(s) {
+    live[s] = 0; DIE;
+    atomic { seen = owner; seen_life = owner_life; seen_inside = inside };
+    if
+    :: seen == s + 1 ->
+        atomic { if :: SAME_OWNER -> owner = 0; owner_life = 0; dirty = dirty | inside; inside = 0 :: else fi };
+        DIE; wake_gate()
+    :: else
+    fi;
+#ifndef UNCLEARED
+    pin[s] = 0; DIE;
+#endif
+    wake_drain()
+}
+
+proctype Member(byte me; bit writes) {
+    byte seen, seen_life, i, s; bit seen_inside, is_dead, got, told, repairs, was_in;
+    goto begin;
+
+killed: /* the kernel lets go of what its locks were on, and somebody may come in its place */
+    atomic {
+        byte_held[me] = 0; at_gate[me] = 0; at_drain[me] = 0;
+        for (i : 0 .. N - 1) { if :: clearing[i] == me + 1 -> clearing[i] = 0 :: else fi }
+        i = 0;
+        if :: was_in && writes -> writers_in-- :: was_in && !writes -> readers_in-- :: else fi;
+        was_in = 0; seen = 0; seen_life = 0; seen_inside = 0; is_dead = 0; got = 0; told = 0; repairs = 0; s = 0
+    }
+    if
+    :: goto end
+    :: atomic { rebirths < REBIRTHS -> rebirths++ }
+    fi;
+
+    /* CLAIM */
+    atomic { !clearing[me] -> clearing[me] = me + 1 } DIE;
+    clear(me); DIE;
+    byte_held[me] = 1; DIE;
+    atomic { assert(pin[me] == 0); life[me]++; live[me] = 1 } DIE;
+    clearing[me] = 0;
+
+begin:
+    if :: writes -> goto write :: else fi;
+
+read:
+#ifdef PIN_LATE
+    atomic { seen = owner; seen_life = owner_life; seen_inside = inside; told = dirty }; DIE;
+    pin[me]++; DIE;
+#else
+    pin[me]++; DIE;
+    atomic { seen = owner; seen_life = owner_life; seen_inside = inside; told = dirty }; DIE;
+#endif
+    if
+    :: seen ->
+        atomic { assert(pin[me]); pin[me]-- } DIE;
+#ifndef NO_WAKE_BACK
+        wake_drain();
+#endif
+        goto wait
+    :: else
+    fi;
+    atomic { readers_in++; was_in = 1; assert(!writers_in); assert(!torn || told) };
+    DIE;
+    atomic { assert(!writers_in); readers_in--; was_in = 0 };
+    atomic { assert(pin[me]); pin[me]-- } DIE;
+#ifndef NO_WAKE_LEAVE
+    wake_drain();
+#endif
+    goto done;
+
+write:
+    atomic { seen = owner; seen_life = owner_life; told = dirty }; DIE;                                 /* 1 */
+    if :: seen -> goto wait :: else fi;
+    atomic { if :: !owner && dirty == told -> owner = me + 1; owner_life = life[me]; inside = 0; got = 1 :: else -> got = 0 fi };
+    if :: !got -> goto write :: else fi;
+    DIE;
+drain:
+#ifndef NO_DRAIN
+    s = WRITERS;
+    do
+    :: s == N -> break
+    :: else ->
+        if
+        :: pin[s] == 0 -> s++
+        :: else ->
+            at_drain[me] = 1; DIE;
+            if
+            :: pin[s] == 0 -> s++
+            :: else ->
+                if
+                :: !byte_held[s] -> /* RECOVER: tried once; others may be at it */
+                    DIE;
+                    atomic { if :: !clearing[s] -> clearing[s] = me + 1; got = 1 :: else -> got = 0 fi };
+                    DIE;
+                    if
+                    :: got ->
+#ifndef RECOVER_BLIND
+                        if :: byte_held[s] -> skip :: else -> clear(s) fi;
+#else
+                        clear(s);
+#endif
+                        DIE;
+                        clearing[s] = 0
+                    :: else
+                    fi;
+                    s++
+                :: else -> (!at_drain[me] || SLICE_ENDS)
+                fi
+            fi
+        fi
+    od;
+    s = 0; at_drain[me] = 0;
+#endif
+    DIE;
+    atomic {
+        told = dirty;
+#ifndef NO_INSIDE
+        inside = 1;
+#endif
+        writers_in++; was_in = 1;
+        assert(owner == me + 1 && owner_life == life[me]);
+        assert(writers_in == 1 && !readers_in); assert(!torn || told); torn = 1
+    };
+    DIE; /* half an edit */
+    if :: told -> if :: repairs = 1 :: repairs = 0 fi :: else -> repairs = 1 fi; /* repaired, or the edit finished; or left as it was found */
+    atomic { assert(writers_in == 1 && !readers_in); if :: repairs -> torn = 0 :: else fi; writers_in--; was_in = 0 };
+    DIE;
+    atomic {
+        assert(owner == me + 1 && owner_life == life[me]); /* nobody took it from the living */
+        owner = 0; owner_life = 0; inside = 0;
+#ifdef CLEAR_MARK
+        dirty = 0;
+#endif
+        if :: repairs -> dirty = 0 :: else fi
+    };
+    DIE;
+#ifndef NO_WAKE_FREE
+    wake_gate();
+#endif
+    goto done;
+
+wait:
+    at_gate[me] = 1; DIE;                                                                               /* 2 */
+    atomic { seen = owner; seen_life = owner_life; seen_inside = inside };
+    if :: !seen -> at_gate[me] = 0; goto begin :: else fi;
+    probe();
+    if
+    :: is_dead && writes ->
+        take_from_dead(me + 1, life[me]); DIE;                                                          /* 3 */
+        if :: got -> at_gate[me] = 0; goto drain :: else fi
+    :: is_dead && !writes ->
+        take_from_dead(0, 0); DIE;
+        if :: got -> wake_gate() :: else fi
+    :: else -> (!at_gate[me] || SLICE_ENDS)
+    fi;
+    at_gate[me] = 0; is_dead = 0;
+    goto begin;
+
+done:
+    atomic { at_gate[me] = 0; at_drain[me] = 0; seen = 0; seen_life = 0; got = 0; told = 0; repairs = 0 }
+end:
+    skip
+}
+
+init {
+    byte k;
+    atomic {
+        for (k : 0 .. N - 1) { live[k] = 1; byte_held[k] = 1; life[k] = 1 }
+        for (k : 0 .. N - 1) { run Member(k, k < WRITERS) }
+    }
+}
