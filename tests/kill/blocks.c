@@ -93,6 +93,16 @@ void after_death_of(scene *s, void (*act)(scene *s)) {
     if (!WIFSIGNALED(status))
         kill_die("a helper");
 }
+/* The survivor holds it, and lets go before it does anything else. */
+static cove_block_view held;
+static void hold_for_writing(scene *s) {
+    if (cove_block_lock_write(s->survivor, &held, COVE_TRY) < 0)
+        kill_die("lock_write");
+}
+static void hold_for_reading(scene *s) {
+    if (cove_block_lock_read(s->survivor, &held, COVE_TRY) < 0)
+        kill_die("lock_read");
+}
 static void leave_dead_holder(scene *s) {
     after_death_of(s, open_and_lock_write);
 }
@@ -174,6 +184,27 @@ static void get(scene *s) {
     uint64_t length;
     s->result = cove_block_get(s->block, data, sizeof data, &length, NULL, s->deadline_ns);
 }
+/* Until soon: that it cannot be had is as good. */
+static void forgive(scene *s) {
+    if (s->result == COVE_ERR_TIMEOUT || s->result == COVE_ERR_UNREPAIRED)
+        s->result = COVE_OK;
+}
+static void get_soon(scene *s) {
+    char data[VALUE_BYTES];
+    uint64_t length;
+    s->result = cove_block_get(s->block, data, sizeof data, &length, NULL, s->soon_ns);
+    forgive(s);
+}
+static void set_soon(scene *s) {
+    s->result = cove_block_set(s->block, value[1], VALUE_BYTES, s->soon_ns);
+    forgive(s);
+}
+static void lock_read_soon(scene *s) {
+    s->result = cove_block_lock_read(s->block, &s->view, s->soon_ns);
+    if (s->result >= 0)
+        s->result = cove_block_unlock(s->block, &s->view);
+    forgive(s);
+}
 static void lock_read_unlock(scene *s) {
     s->result = cove_block_lock_read(s->block, &s->view, s->deadline_ns);
     if (s->result >= 0)
@@ -249,6 +280,16 @@ const operation block_operations[] = {
      0},
     {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
     {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
+    {"get under a writer", 0, COVE_WHILE_USED, false, false, hold_for_writing, open_member, get_soon, false, false, SURVIVOR_HOLDS},
+    {"get under a writer, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_writing, open_member, get_soon, false, false,
+     SURVIVOR_HOLDS},
+    {"get after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, get_soon, true, false,
+     0},
+    {"lock_read under a writer, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_writing, open_member, lock_read_soon, false,
+     false, SURVIVOR_HOLDS},
+    {"set under a writer", 0, COVE_WHILE_USED, false, false, hold_for_writing, open_member, set_soon, false, false, SURVIVOR_HOLDS},
+    {"set under a reader, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_reading, open_member, set_soon, false, false,
+     SURVIVOR_HOLDS},
     {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false, 0},
     {"lock_read, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, false, 0},
     {"lock_read, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, true, 0},
@@ -349,6 +390,9 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     cove_block *newcomer = NULL;
     cove_opened opened = {false, false};
     *out_why = "";
+    if (held.data)
+        ignored = cove_block_unlock(s->survivor, &held);
+    held.data = NULL;
     /* Who was there goes on. */
     if (s->survivor && !(o->lifetime == COVE_WHILE_OWNED && o->removes) && !o->removes && cove_block_is_removed(s->survivor))
         w = fail_why(LOST, out_why, "the object lost its name while somebody used it");
@@ -406,4 +450,16 @@ static int wait_for_the_lock(scene *s) {
     return cove_block_set(s->survivor, value[2], VALUE_BYTES, cove_in_ms(2000)) == COVE_OK ? 0 : 1;
 }
 
-const subject blocks = {arrange, survive, look, wait_for_the_lock};
+static cove_block *heirs;
+static void open_as_heir(scene *s) {
+    if (!(heirs = open_named(s, COVE_OPEN_OR_CREATE, COVE_READ_WRITE)))
+        kill_die("open");
+}
+static void set_as_heir(scene *s) {
+    s->result = cove_block_set(heirs, value[2], VALUE_BYTES, s->deadline_ns);
+}
+static void come_as_heir(scene *s) {
+    s->result = (heirs = open_named(s, COVE_OPEN_OR_CREATE, COVE_READ_WRITE)) ? COVE_OK : cove_last_error()->result;
+}
+
+const subject blocks = {arrange, survive, look, wait_for_the_lock, {open_as_heir, set_as_heir}, {NULL, come_as_heir}};

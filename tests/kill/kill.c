@@ -1,10 +1,11 @@
-/* cove-kill [--only NAME] [--except NAME] [--stride N] [--mode kill|stop|waiter] [--first]: kills a process at every instruction of every operation. */
+/* cove-kill [--only NAME] [--except NAME] [--stride N] [--mode kill|stop|waiter|again] [--first]: kills a process at every instruction of every operation. */
 #include "tests/kill/kill.h"
 
 #include "tests/kill/step.h"
 
 #include <dirent.h>
 #include <getopt.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,12 +16,12 @@
 #include <unistd.h>
 
 const char *kill_domain;
-static step_trace *trace;
+static step_trace *trace, *heirs_trace;
 static scene *shared;
 static bool stops_at_first; /* wrong thing */
 
-typedef enum mode { KILL, STOP, WAITER } mode;
-static const char *const mode_names[] = {"kill", "stop", "waiter"};
+typedef enum mode { KILL, STOP, WAITER, AGAIN } mode;
+static const char *const mode_names[] = {"kill", "stop", "waiter", "again"};
 
 typedef struct tally {
     size_t points, missed, count[WRONGS];
@@ -47,10 +48,28 @@ static void set_the_scene(const operation *o) {
         o->prepare(shared);
 }
 
+/* The segment as the child has it mapped, or inherited it: the first mapping of a file of the domain that may be written. */
+static void watch_segment(void) {
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        uintptr_t from, to;
+        char access[5];
+        if (strstr(line, kill_domain) && sscanf(line, "%zx-%zx %4s", &from, &to, access) == 3 && !strcmp(access, "rw-s")) {
+            step_watch((const void *)from, to - from);
+            break;
+        }
+    }
+    if (maps)
+        fclose(maps);
+}
+
 /* The child: does the operation under the eyes of step.c. Ends with 0 when it got through. */
-static void be_the_child(const operation *o) {
+static void be_the_child(const operation *o, bool records) {
     if (o->open)
         o->open(shared);
+    if (records)
+        watch_segment();
     shared->deadline_ns = cove_in_ms(10000);
     shared->soon_ns = cove_in_ms(2);
     step_begin();
@@ -67,7 +86,7 @@ static bool record(const operation *o) {
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         step_record(trace);
-        be_the_child(o);
+        be_the_child(o, true);
     }
     waitpid(pid, &status, 0);
     const char *why;
@@ -80,17 +99,23 @@ static bool record(const operation *o) {
     return true;
 }
 
-static pid_t start_child(const operation *o, size_t k, int signal_number) {
+/* How often instruction k's address has been passed when it comes to it. */
+static uint32_t occurrence_of(const step_trace *t, size_t k) {
     uint32_t occurrence = 0;
     for (size_t i = 0; i <= k; i++)
-        occurrence += trace->address[i] == trace->address[k];
+        occurrence += t->address[i] == t->address[k];
+    return occurrence;
+}
+
+static pid_t start_child(const operation *o, size_t k, int signal_number) {
+    uint32_t occurrence = occurrence_of(trace, k);
     pid_t pid = fork();
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(20);
         if (!step_act_at(trace->address[k], occurrence, signal_number))
             _exit(98);
-        be_the_child(o);
+        be_the_child(o, false);
     }
     return pid;
 }
@@ -112,7 +137,8 @@ static void kill_at(const operation *o, size_t k, tally *t) {
         t->points++;
     else
         t->missed++; /* it took another way this time, or the place was the kernel's page */
-    count(t, of->survive(o, shared, &why), k, why);
+    wrong w = of->survive(o, shared, &why);
+    count(t, w, k, why);
 }
 
 /* Stopped, looked at, and gone on: nobody takes it for dead, and it ends as if nothing had been. */
@@ -163,7 +189,78 @@ static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
     waitpid(waiter, &waiter_status, 0);
     if (waiter_status)
         count(t, HUNG, k, "the waiter did not get what it waited for");
-    count(t, of->survive(o, shared, &why), k, why);
+    wrong w = of->survive(o, shared, &why);
+    count(t, w, k, why);
+}
+
+/* ---- Killed again: who goes on after a death dies too, at every place where what others see has changed, his or the first one's. */
+
+static struct meeting { sem_t ready, go; } * meeting;
+
+#define NEVER SIZE_MAX /* j: the heir lives to the end, and is recorded */
+
+static pid_t start_heir(const heir *h, size_t j) {
+    pid_t pid = fork();
+    if (pid)
+        return pid;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    alarm(20);
+    if (h->open)
+        h->open(shared);
+    if (j == NEVER)
+        step_record(heirs_trace);
+    else if (!step_act_at(heirs_trace->address[j], occurrence_of(heirs_trace, j), SIGKILL))
+        _exit(98);
+    sem_post(&meeting->ready);
+    while (sem_wait(&meeting->go))
+        ;
+    if (j == NEVER)
+        watch_segment();
+    shared->deadline_ns = cove_in_ms(10000);
+    step_begin();
+    h->run(shared);
+    step_end();
+    _exit(shared->result < 0 ? 1 : 0);
+}
+
+static void kill_both(const operation *o, size_t k, const heir *h, size_t j, tally *t) {
+    const char *why;
+    int status, heirs_status;
+    set_the_scene(o);
+    pid_t pid = start_heir(h, j);
+    while (sem_wait(&meeting->ready))
+        ;
+    waitpid(start_child(o, k, SIGKILL), &status, 0);
+    shared->has_heir = true;
+    sem_post(&meeting->go);
+    waitpid(pid, &heirs_status, 0);
+    if (j == NEVER && heirs_status)
+        count(t, HUNG, k, "who goes on after the death cannot");
+    if (j != NEVER && WIFSIGNALED(heirs_status) && WTERMSIG(heirs_status) == SIGKILL)
+        t->points++;
+    else if (j != NEVER)
+        t->missed++;
+    wrong w = of->survive(o, shared, &why);
+    count(t, w, k, why);
+}
+
+static void kill_again(const operation *o, size_t stride, tally *t) {
+    static size_t turn; /* over all operations: a few of each with a stride, and not the first of each */
+    const heir *heirs[] = {o->alone ? NULL : &of->attached, &of->newcomer};
+    for (size_t k = 1; k < trace->count; k++) {
+        if (!trace->is_new[k] || turn++ % stride)
+            continue;
+        for (int i = 0; i < 2; i++) {
+            if (!heirs[i])
+                continue;
+            kill_both(o, k, heirs[i], NEVER, t);
+            for (size_t j = 1; j < heirs_trace->count; j++)
+                if (heirs_trace->is_new[j])
+                    kill_both(o, k, heirs[i], j, t);
+            if (stops_at_first && t->first_why)
+                return;
+        }
+    }
 }
 
 static void run(const operation *o, mode m, size_t stride, tally *total) {
@@ -174,7 +271,9 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
         return;
     }
     size_t first = stride > 1 ? (size_t)getpid() % stride : 0;
-    for (size_t k = first; k < trace->count; k += stride) {
+    if (m == AGAIN)
+        kill_again(o, stride, &t);
+    for (size_t k = first; m != AGAIN && k < trace->count; k += stride) {
         at[m](o, k, &t);
         if (stops_at_first && t.first_why)
             break;
@@ -220,6 +319,10 @@ int main(int argc, char **argv) {
     setenv("COVE_DOMAIN", domain, 1);
     kill_domain = domain;
     trace = map_shared(sizeof *trace);
+    heirs_trace = map_shared(sizeof *heirs_trace);
+    meeting = map_shared(sizeof *meeting);
+    if (sem_init(&meeting->ready, 1, 0) || sem_init(&meeting->go, 1, 0))
+        return 1;
     shared = map_shared(sizeof *shared);
     printf("%-38s %-6s %7s %7s %6s %6s %6s %6s %6s\n", "operation", "mode", "length", "points", "missed", "hung", "torn", "lost", "leaked");
     static const struct {
@@ -228,9 +331,9 @@ int main(int argc, char **argv) {
     } all[] = {{&blocks, block_operations}, {&streams, stream_operations}, {&queues, queue_operations}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const operation *o = all[i].operations; o->name; o++)
-            for (mode m = KILL; m <= WAITER; m++) {
+            for (mode m = KILL; m <= AGAIN; m++) {
                 if (!strstr(o->name, only) || (except && strstr(o->name, except)) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) ||
-                    (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters))
+                    (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters) || (m == AGAIN && o->more & SURVIVOR_HOLDS))
                     continue;
                 of = all[i].of;
                 run(o, m, stride, &total);

@@ -37,10 +37,17 @@ typedef struct scene {
     cove_time_ns deadline_ns, soon_ns; /* told before the stepping, so that the clock is not stepped through */
     cove_result result;                /* of the operation, where the child lived to see it */
     bool finished;
+    bool has_heir; /* somebody else has worked on it after the death, and was killed too */
 } scene;
 
 /* What was found wrong. */
 typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
+
+/* Who works on after a death, and is killed in turn: attached already, or a newcomer (then `open` is null). Has handles of its own. */
+typedef struct heir {
+    void (*open)(scene *s);
+    void (*run)(scene *s); /* stepped */
+} heir;
 
 /* What kind of object an operation is of: how the lab deals with it. */
 struct operation;
@@ -49,6 +56,7 @@ typedef struct subject {
     wrong (*survive)(const struct operation *o, scene *s, const char **out_why); /* everything that survivors may want to do, and the end */
     wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
     int (*wait)(scene *s); /* a waiter beside the killed one: 0 when it got what it waited for */
+    heir attached, newcomer;
 } subject;
 extern const subject blocks, streams, queues;
 
@@ -63,8 +71,10 @@ typedef struct operation {
     void (*run)(scene *s);     /* in the child, stepped */
     bool for_stops;            /* also stopped there, and gone on */
     bool for_waiters;          /* also killed there while somebody waits beside it */
-    unsigned more;             /* the subject's own */
+    unsigned more;             /* the subject's own, and */
 } operation;
+/* The survivor holds what the operation waits for until it is over, so nobody else goes on after a death. */
+#define SURVIVOR_HOLDS (1u << 31)
 extern const operation block_operations[], stream_operations[], queue_operations[];
 
 extern const char *kill_domain;

@@ -14,6 +14,12 @@
 
 static step_trace *recording;
 static struct {
+    const uint8_t *memory;
+    size_t bytes;
+    uint8_t before[STEP_WATCHED_MOST];
+    bool was_call;
+} watched;
+static struct {
     uint8_t *address;
     uint8_t original;
     uint32_t left;
@@ -28,6 +34,26 @@ static long raw_syscall(long number, long a, long b) {
     return result;
 }
 
+/* System calls that only look. */
+static bool only_looks(long number) {
+    return number == SYS_fstat || number == SYS_newfstatat || number == SYS_getpid || number == SYS_gettid || number == SYS_pread64 ||
+           number == SYS_clock_gettime || number == SYS_fstatfs || number == SYS_getrandom || number == SYS_readlink;
+}
+
+/* Whether the instruction before this one has changed what others see. */
+static bool look_for_change(const greg_t *registers) {
+    const uint8_t *code = (const uint8_t *)registers[REG_RIP];
+    bool is_new = watched.was_call, is_call = code[0] == 0x0f && code[1] == 0x05;
+    watched.was_call = is_call && !only_looks((long)registers[REG_RAX]);
+    if (is_call && registers[REG_RAX] == SYS_munmap && (const uint8_t *)registers[REG_RDI] == watched.memory)
+        watched.bytes = 0;
+    if (watched.bytes && memcmp(watched.before, watched.memory, watched.bytes) != 0) {
+        memcpy(watched.before, watched.memory, watched.bytes);
+        is_new = true;
+    }
+    return is_new;
+}
+
 static void on_trap(int number, siginfo_t *info, void *context) {
     greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
     uintptr_t at = (uintptr_t)registers[REG_RIP];
@@ -36,8 +62,10 @@ static void on_trap(int number, siginfo_t *info, void *context) {
     if (recording) {
         if (at == (uintptr_t)step_end)
             registers[REG_EFL] &= ~TRAP_FLAG;
-        else if (recording->count < STEP_MOST)
+        else if (recording->count < STEP_MOST) {
+            recording->is_new[recording->count] = look_for_change(registers);
             recording->address[recording->count++] = at;
+        }
         return;
     }
     if (stop.is_set && at == (uintptr_t)stop.address + 1) { /* just before the instruction */
@@ -70,6 +98,12 @@ void step_record(step_trace *trace) {
     install();
     recording = trace;
     trace->count = 0;
+}
+
+void step_watch(const void *memory, size_t bytes) {
+    watched.memory = memory;
+    watched.bytes = bytes < STEP_WATCHED_MOST ? bytes : STEP_WATCHED_MOST;
+    memcpy(watched.before, watched.memory, watched.bytes);
 }
 
 bool step_act_at(uintptr_t address, uint32_t occurrence, int signal_number) {

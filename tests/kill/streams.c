@@ -379,8 +379,9 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     cove_stream *newcomer = NULL;
     cove_stream_options options = options_of(s);
     uint64_t next = s->looked ? s->looked : 1, lossless = next;
+    bool may_miss = o->more & OVERFLOWS || s->has_heir;
     *out_why = "";
-    if (o->more & HAS_BELL && !s->looked) {
+    if (o->more & HAS_BELL && !s->looked && !s->has_heir) {
         /* A value that was placed rings: at once by a process that lived to tell, else by the bell's own second. */
         cove_stream_info info;
         struct pollfd waited = {.fd = s->fd, .events = POLLIN};
@@ -389,7 +390,7 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
             w = fail_why(HUNG, out_why, "the descriptor is quiet, and there is a value");
     }
     if (w == FINE && s->stream_survivor) {
-        w = read_all(s->stream_survivor, &next, o->more & OVERFLOWS, out_why);
+        w = read_all(s->stream_survivor, &next, may_miss, out_why);
         if (w == FINE && next <= s->written)
             w = fail_why(LOST, out_why, "a value that was confirmed has gone");
         if (w == FINE && s->finished && s->result == COVE_OK && (o->run == write_one || o->run == publish) && next != s->written + 2)
@@ -477,4 +478,16 @@ static int wait_for_a_value(scene *s) {
     return result != COVE_ERR_EMPTY || cove_stream_get_info(s->stream_survivor, &info) != COVE_OK || info.newest_sequence >= from;
 }
 
-const subject streams = {arrange, survive, look, wait_for_a_value};
+static cove_stream *heirs;
+static void open_as_heir(scene *s) {
+    heirs = open_with(s, COVE_FOLLOW_ALL, 0, COVE_READ_WRITE, COVE_START_OLDEST);
+}
+static void write_as_heir(scene *s) {
+    s->result = cove_stream_write(heirs, value[2], VALUE_BYTES, 2, s->deadline_ns);
+}
+static void come_as_heir(scene *s) {
+    cove_stream_options options = options_of(s);
+    s->result = cove_stream_open(&heirs, "b", &options);
+}
+
+const subject streams = {arrange, survive, look, wait_for_a_value, {open_as_heir, write_as_heir}, {NULL, come_as_heir}};
