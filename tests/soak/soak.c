@@ -35,11 +35,12 @@ typedef struct audit {
     _Atomic uint64_t next_message;
     _Atomic uint32_t failures, ends;
     _Atomic uint64_t again, repaired, unrepaired, missed, gone;
-    char why[1280]; /* of the first failure */
+    char why[1024]; /* of the first failure */
     _Atomic uint8_t message[MESSAGES];
 } audit;
 static audit *shared;
 static char domain[64];
+static pid_t parent;
 
 /* ---- What workers use. */
 
@@ -52,21 +53,21 @@ static uint64_t random_number(void) { /* splitmix64, as its author published it 
 }
 
 __attribute__((format(printf, 1, 2))) _Noreturn static void fail(const char *format, ...) {
-    char text[1280];
+    char text[1024];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, 512, format, arguments);
+    vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (length > 0 && length < 512)
-        snprintf(text + length, sizeof text - (size_t)length, " (last error: %s)", cove_last_error()->sentence);
     if (atomic_fetch_add(&shared->failures, 1) == 0)
         memcpy(shared->why, text, sizeof text);
+    if (getpid() == parent)
+        fprintf(stderr, "%s\n", text);
     _exit(1);
 }
 
 static void must(cove_result result, const char *what) {
     if (result < 0)
-        fail("%s: %s", what, cove_result_name(result));
+        fail("%s: %s: %s", what, cove_result_name(result), cove_last_error()->sentence);
 }
 
 /* A value says how it goes on, so that half of one shows. */
@@ -285,13 +286,19 @@ static void push_messages(void) {
         if (id >= MESSAGES)
             break;
         if (random_number() % 2) {
-            must(cove_queue_push(queue, data, fill(data, id, 8 + random_number() % 200), id, patience()), "push");
+            cove_result result = cove_queue_push(queue, data, fill(data, id, 8 + random_number() % 200), id, patience());
+            if (result == COVE_ERR_FULL && shared->ends)
+                break; /* the consumers have gone first */
+            must(result, "push");
         } else {
             must(cove_queue_reserve(queue, VALUE_BYTES, &loan, patience()), "reserve");
             loan.length_bytes = fill(loan.data, id, 8 + random_number() % 900);
             loan.tag = id;
             dawdle();
-            must(cove_queue_commit(queue, &loan, patience()), "commit");
+            cove_result result = cove_queue_commit(queue, &loan, patience());
+            if (result == COVE_ERR_FULL && shared->ends)
+                break;
+            must(result, "commit");
         }
         atomic_fetch_or(&shared->message[id], PUSHED);
     } while (goes_on());
@@ -307,6 +314,8 @@ static void consume(cove_queue *queue, cove_time_ns until) {
     check(m.data, m.length_bytes, "a message");
     if (m.tag >= MESSAGES || memcmp(m.data, &m.tag, 8))
         fail("torn: a message with another's tag");
+    if ((result == COVE_REDELIVERED) != (m.deliveries > 1))
+        fail("message %lu: %s, delivery %u", (unsigned long)m.tag, cove_result_name(result), m.deliveries);
     uint8_t before = atomic_fetch_or(&shared->message[m.tag], GOT);
     if (before & DONE)
         fail("twice: message %lu came again after it was done with", (unsigned long)m.tag);
@@ -539,6 +548,7 @@ int main(int argc, char **argv) {
     cove_stream *stream, *lossless;
     cove_queue *queue;
     seed = cove_now();
+    parent = getpid();
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == 'm')
             minutes = atof(optarg);
@@ -609,7 +619,8 @@ int main(int argc, char **argv) {
             kill(worker[i].pid, SIGKILL);
             waitpid(worker[i].pid, NULL, 0);
         }
-    settle_accounts(queue);
+    if (!shared->failures)
+        settle_accounts(queue);
     cove_block_close(copies);
     cove_block_close(single);
     cove_stream_close(stream);
