@@ -440,6 +440,10 @@ static wrong look(const operation *o, scene *s, const char **out_why) {
         return fail_why(TORN, out_why, "get gives half a value under a stopped process");
     if (result != COVE_OK && !(o->flags & SINGLE))
         return fail_why(HUNG, out_why, "get waits for a stopped process");
+    /* Who only comes holds nothing, and whom it found dead is in nobody's way. */
+    for (int i = 0; i < 2 && !o->open; i++)
+        if (cove_block_set(s->survivor, value[0], VALUE_BYTES, cove_in_ms(1000)) != COVE_OK && !cove_block_is_removed(s->survivor))
+            return fail_why(HUNG, out_why, "set waits for a stopped process that holds nothing");
     result = cove_block_lock_write(s->survivor, &view, COVE_TRY);
     if (result >= 0)
         ignored = o->flags & SINGLE ? cove_block_unlock(s->survivor, &view) : cove_block_abandon(s->survivor, &view);
