@@ -30,6 +30,7 @@ typedef struct scene {
     uint32_t child_pushed; /* by the child, and it had returned from that */
     uint32_t first_order;  /* tag that a survivor got last as a first delivery */
     uint64_t written;      /* the newest number before the operation */
+    uint64_t first;        /* the number that the survivor reads next, before the operation */
     int fd;                /* the survivor's, where it waits by a descriptor */
     uint64_t looked;       /* what the survivor has read up to, while the process was stopped */
     unsigned flags;
@@ -89,6 +90,9 @@ _Noreturn void kill_die(const char *what);
 void after_death_of(scene *s, void (*act)(scene *s));
 /* `w`, and why, with the last error beside it. */
 wrong fail_why(wrong w, const char **out_why, const char *why);
+/* Whether the survivor's descriptor tells of what has come: at once from a process that lived to ring, else by the bell's own second, which
+ * only one in 16 has the patience to wait for. */
+bool is_told(const scene *s);
 /* Removes what is left in the domain; whether there was anything. */
 bool clean_up(const operation *o);
 
