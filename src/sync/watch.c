@@ -426,11 +426,8 @@ void covei_watch_touch(covei_watch *watch) {
 }
 
 bool covei_watch_asks(covei_watch *watch) {
-    cove_time_ns now = covei_clock_ns();
-    if (now - watch->asked_ns < SLICE_NS)
-        return false;
-    watch->asked_ns = now;
-    return true;
+    uint64_t now = covei_clock_ns(), asked = covei_load_relaxed(&watch->asked_ns);
+    return now - asked >= SLICE_NS && covei_cas_seqcst(&watch->asked_ns, &asked, now); /* one of the threads that look at once */
 }
 
 void covei_watch_close(covei_watch *watch) {

@@ -55,7 +55,7 @@ typedef struct covei_watch {
     covei_watch_fn function; /* the user's; null: nobody is called */
     void *context;
     uint64_t seen;
-    cove_time_ns asked_ns; /* when the name was last looked after */
+    covei_a64 asked_ns; /* when the name was last looked after */
     struct covei_watch *next, *next_bell;
 } covei_watch;
 

@@ -176,9 +176,6 @@ RACED = [
     ("facts that are told before they are known", "PAIR facts", "src/platform/linux/process.c",
      "covei_store_release(&facts_known, 1);",
      "covei_store_relaxed(&facts_known, 1);"),
-    ("an owner of a handle that is revoked unseen", "PAIR revoked", "src/sync/local.c",
-     "covei_store_release(&local->owner, COVEI_LOCAL_SHARED);",
-     "covei_store_relaxed(&local->owner, COVEI_LOCAL_SHARED);"),
     ("a role that is told before it is had", "PAIR role", "src/stream/stream.c",
      "covei_store_release(&stream->role, role);",
      "covei_store_relaxed(&stream->role, role);"),
@@ -193,6 +190,7 @@ RACED = [
 # Labels for which nothing is planted, and why.
 UNPLANTED = {
     "CRASH segment/domain.c test_volume": "what it leaves has no name, wherever the tests run; elsewhere it is swept like a birth",
+    "PAIR revoked": "an order of loads that x86 keeps anyway; the sanitizer knows no barrier that one side pays for, so that way is off there",
 }
 
 

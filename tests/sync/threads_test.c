@@ -261,3 +261,98 @@ TEST(a_lossless_reader_in_another_thread_gets_every_value) {
     cove_stream_close(shared_stream);
     cove_stream_close(writer);
 }
+
+/* ---- What is done once, by whichever thread is first. */
+
+static pthread_barrier_t starting;
+static cove_stream *first_stream;
+
+static void *write_first(void *context) {
+    uint64_t number = (uintptr_t)context;
+    pthread_barrier_wait(&starting);
+    for (int i = 0; i < 3; i++)
+        if (cove_stream_write(first_stream, &number, 8, 0, cove_in_ms(10000)) != COVE_OK)
+            return "write";
+    return NULL;
+}
+
+static void *watch_first(void *context) {
+    uint64_t number;
+    int fd;
+    pthread_barrier_wait(&starting);
+    if ((uintptr_t)context % 2 && cove_stream_fd(first_stream, &fd) != COVE_OK)
+        return "fd";
+    for (int i = 0; i < 100; i++) {
+        cove_result result = cove_stream_read(first_stream, &number, 8, NULL, COVE_TRY);
+        if (result < 0 && result != COVE_ERR_EMPTY)
+            return "read";
+    }
+    return NULL;
+}
+
+static const char *at_once(void *(*act)(void *)) {
+    pthread_t threads[THREADS];
+    void *failed = NULL, *one;
+    pthread_barrier_init(&starting, NULL, THREADS);
+    for (uintptr_t i = 0; i < THREADS; i++)
+        pthread_create(&threads[i], NULL, act, (void *)(i + 1));
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], &one);
+        failed = one ? one : failed;
+    }
+    pthread_barrier_destroy(&starting);
+    return failed;
+}
+
+static void first_in_threads(void *(*act)(void *)) {
+    for (int round = 0; round < 100; round++) {
+        expect(COVE_OK, cove_stream_open(&first_stream, "s", &(cove_stream_options){.capacity_bytes = 8}));
+        const char *failed = at_once(act);
+        if (failed)
+            fail_msg("a thread failed in %s", failed);
+        cove_stream_close(first_stream);
+    }
+}
+
+TEST(the_first_write_may_be_in_several_threads) {
+    first_in_threads(write_first);
+}
+
+TEST(a_descriptor_may_be_asked_for_in_several_threads) {
+    first_in_threads(watch_first);
+}
+
+static void *open_first(void *context) {
+    cove_block *block;
+    (void)context;
+    pthread_barrier_wait(&starting);
+    if (cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}) != COVE_OK)
+        return "open";
+    cove_block_close(block);
+    return NULL;
+}
+
+static void *set_first(void *context) {
+    pthread_barrier_wait(&starting);
+    if (cove_block_set(shared_handle, &context, 8, cove_in_ms(10000)) != COVE_OK)
+        return "set";
+    for (int i = 0; i < 3; i++)
+        if (cove_stream_write(first_stream, &context, 8, 0, cove_in_ms(10000)) != COVE_OK)
+            return "write";
+    return NULL;
+}
+
+static int do_at_once(void *context) {
+    return at_once(context == NULL ? open_first : set_first) ? 1 : 0;
+}
+
+TEST(a_child_may_begin_in_several_threads) {
+    expect(COVE_OK, cove_block_open(&shared_handle, "b", &(cove_block_options){.capacity_bytes = 8}));
+    expect(COVE_OK, cove_stream_open(&first_stream, "s", &(cove_stream_options){.capacity_bytes = 8}));
+    for (int round = 0; round < 20; round++) {
+        assert_int_equal(end_of(child(do_at_once, NULL)), 0);
+        assert_int_equal(end_of(child(do_at_once, shared_handle)), 0);
+    }
+    cove_stream_close(first_stream);
+    cove_block_close(shared_handle);
+}

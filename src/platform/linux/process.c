@@ -73,6 +73,7 @@ static void after_fork_in_parent(void) {
 }
 
 static void after_fork_in_child(void) {
+    pthread_mutex_unlock(&guard.mutex); /* ours since before_fork; then anew, without those who waited in the parent */
     pthread_mutex_init(&guard.mutex, NULL);
     pthread_cond_init(&guard.changed, NULL);
     for (int i = 0; i < COVEI_MUTEXES; i++)
