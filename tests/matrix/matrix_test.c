@@ -13,9 +13,14 @@
 
 #define TESTS COVE_BUILD_DIR "/tests"
 
-/* Every kind that this machine could build, each as a command that a shell starts. In a new PID namespace all are process 1. */
-static const char *const kinds[] = {TESTS "/member-64", TESTS "/member-musl", TESTS "/member-32", "unshare -p -f " TESTS "/member-64",
-                                    "unshare -p -f --mount-proc " TESTS "/member-64"};
+/* Every kind that this machine could build, each as a command that a shell starts. In a new PID namespace all are process 1; in a new time
+ * namespace the clock of deadlines is a day ahead. */
+static const char *const kinds[] = {TESTS "/member-64",
+                                    TESTS "/member-musl",
+                                    TESTS "/member-32",
+                                    "unshare -p -f " TESTS "/member-64",
+                                    "unshare -p -f --mount-proc " TESTS "/member-64",
+                                    "unshare -T -f --monotonic 100000 --boottime 100000 " TESTS "/member-64"};
 #define KINDS (sizeof kinds / sizeof *kinds)
 
 static bool has_kind(size_t i) {
@@ -573,6 +578,92 @@ static int live_without_proc(void *context) {
 
 TEST(without_proc_everything_goes_by_name) {
     ran_or_skipped(end_of(child(live_without_proc, NULL)));
+}
+
+/* ---- Other ways to the same place, and other versions. */
+
+/* As a container sees a domain of its host: under another path, through a mount of its own. */
+static int come_by_another_path(void *context) {
+    char path[256];
+    cove_block *block;
+    cove_opened opened;
+    (void)context;
+    snprintf(path, sizeof path, "%s/inside", getenv("COVE_TEST_OTHER"));
+    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount(test_domain, path, NULL, MS_BIND, NULL) != 0)
+        return NOT_HERE;
+    if (cove_block_open(&block, "b", &(cove_block_options){.domain = path, .opened = &opened}) != COVE_OK || opened.created)
+        return fprintf(stderr, "%s\n", cove_last_error()->sentence), 1;
+    uint64_t version = cove_block_version(block);
+    if (cove_block_set(block, "inside", 6, COVE_TRY) != COVE_OK)
+        return 2;
+    if (cove_block_wait(block, version + 1, cove_in_ms(20000), NULL) != COVE_OK) /* the other side answers */
+        return 3;
+    cove_block_view view;
+    if (cove_block_lock_write(block, &view, cove_in_ms(1000)) < 0)
+        return 4;
+    kill(getpid(), SIGKILL);
+    return 5;
+}
+
+TEST(a_domain_that_is_mounted_elsewhere_too_is_the_same_domain) {
+    char other[] = "/tmp/cove-test-XXXXXX", inside[64], text[8];
+    cove_block *block;
+    assert_non_null(mkdtemp(other));
+    snprintf(inside, sizeof inside, "%s/inside", other);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    setenv("COVE_TEST_OTHER", other, 1);
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8}));
+    uint64_t version = cove_block_version(block);
+    pid_t pid = child(come_by_another_path, NULL);
+    if (cove_block_wait(block, version, cove_in_ms(20000), NULL) == COVE_OK) {
+        expect(COVE_OK, cove_block_get(block, text, sizeof text, NULL, NULL, COVE_TRY));
+        assert_memory_equal(text, "inside", 6);
+        expect(COVE_OK, cove_block_set(block, "outside", 7, COVE_TRY));
+    }
+    int end = end_of(pid);
+    rmdir(inside);
+    rmdir(other);
+    if (end == -SIGKILL)
+        expect(COVE_OK, cove_block_set(block, "taken", 5, cove_in_ms(1000))); /* from the dead */
+    cove_block_close(block);
+    ran_or_skipped(end == -SIGKILL ? 0 : end);
+}
+
+static void set_layout(const char *name, int major, int minor) {
+    char path[512];
+    covei_facts_shm facts;
+    snprintf(path, sizeof path, "%s/%s", test_domain, name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_int_equal(pread(fd, &facts, sizeof facts, 0), sizeof facts);
+    facts.layout_major = (uint16_t)(facts.layout_major + major);
+    facts.layout_minor = (uint16_t)(facts.layout_minor + minor);
+    facts.checksum = UINT64_C(0xcbf29ce484222325); /* FNV-1a */
+    for (size_t i = 0; i < offsetof(covei_facts_shm, checksum); i++)
+        facts.checksum = (facts.checksum ^ ((const uint8_t *)&facts)[i]) * UINT64_C(0x100000001b3);
+    assert_int_equal(pwrite(fd, &facts, sizeof facts, 0), sizeof facts);
+    close(fd);
+}
+
+TEST(an_object_of_another_minor_layout_is_opened_and_of_another_major_one_is_named) {
+    cove_block *block;
+    char text[8];
+    for (int minor = -1; minor <= 1; minor++) {
+        expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_UNTIL_REMOVED}));
+        expect(COVE_OK, cove_block_set(block, "kept", 4, COVE_TRY));
+        cove_block_close(block);
+        set_layout("b", 0, minor);
+        expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN}));
+        expect(COVE_OK, cove_block_get(block, text, sizeof text, NULL, NULL, COVE_TRY));
+        assert_memory_equal(text, "kept", 4);
+        cove_block_close(block);
+        set_layout("b", 1, 0);
+        expect_words(COVE_ERR_VERSION, "speaks layout", cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN}));
+        expect(COVE_OK, cove_gc(NULL, 0, NULL, NULL, NULL));
+        assert_int_equal(count_files(test_domain), 1); /* a newer one's is not touched */
+        set_layout("b", -1, 0);
+        expect(COVE_OK, cove_remove(NULL, "b", 0));
+    }
 }
 
 /* ---- Many. */
