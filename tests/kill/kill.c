@@ -268,6 +268,7 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
     tally t = {0};
     if (!record(o)) {
         total->count[HUNG]++;
+        total->first_why = "it does not work even without a death";
         return;
     }
     size_t first = stride > 1 ? (size_t)getpid() % stride : 0;
@@ -283,6 +284,7 @@ static void run(const operation *o, mode m, size_t stride, tally *total) {
     if (t.first_why)
         printf("%-38s at instruction %zu, address 0x%zx\n", "", t.first_at, (size_t)trace->address[t.first_at]);
     fflush(stdout);
+    total->first_why = total->first_why ? total->first_why : t.first_why;
     total->points += t.points;
     total->missed += t.missed;
     for (int w = 0; w < WRONGS; w++)
@@ -332,8 +334,9 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const operation *o = all[i].operations; o->name; o++)
             for (mode m = KILL; m <= AGAIN; m++) {
-                if (!strstr(o->name, only) || (except && strstr(o->name, except)) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) ||
-                    (m == STOP && !o->for_stops) || (m == WAITER && !o->for_waiters) || (m == AGAIN && o->more & SURVIVOR_HOLDS))
+                if ((stops_at_first && total.first_why) || !strstr(o->name, only) || (except && strstr(o->name, except)) ||
+                    (wanted_mode && strcmp(mode_names[m], wanted_mode)) || (m == STOP && !o->for_stops) ||
+                    (m == WAITER && !o->for_waiters) || (m == AGAIN && o->more & SURVIVOR_HOLDS))
                     continue;
                 of = all[i].of;
                 run(o, m, stride, &total);
