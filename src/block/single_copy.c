@@ -142,7 +142,8 @@ cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_by
                              cove_time_ns deadline_ns) {
     covei_member *member = &block->member;
     covei_sleeper sleeper = COVEI_SLEEPER(member, deadline_ns);
-    covei_a32 *gate = &block->shared->lock.gate;
+    /* Who cannot arm sleeps where all are woken always, if such a place was asked for; else he polls. */
+    covei_a32 *event = member->is_read_only && member->wakes_readers ? &block->shared->change : &block->shared->lock.gate;
     odd_look odd = {0};
     cove_result result;
     for (int tries = 0;; tries++) {
@@ -157,12 +158,12 @@ cove_result covei_single_get(cove_block *block, void *out_data, uint64_t size_by
                 result = get_locked(block, out_data, size_bytes, out_length, out_version, deadline_ns);
             break;
         }
-        uint32_t armed = member->is_read_only ? covei_load_seqcst(gate) : covei_event_arm(gate);
+        uint32_t armed = member->is_read_only ? covei_load_seqcst(event) : covei_event_arm(event);
         if ((result = look_inside(block, &odd)) != COVE_OK)
             break;
         if (!(covei_load_seqcst(&block->shared->sequence) & 1) && tries <= GET_TRIES)
             continue;
-        if ((result = covei_sleep(&sleeper, gate, armed)) != COVE_OK) {
+        if ((result = covei_sleep(&sleeper, event, armed)) != COVE_OK) {
             result = covei_wait_failed(member, result, "get", "the deadline passed, and a writer was always inside (see who: cove stat)");
             return result;
         }

@@ -116,7 +116,10 @@ cove_result covei_two_get(cove_block *block, void *out_data, uint64_t size_bytes
                           cove_time_ns deadline_ns) {
     covei_sleeper sleeper = COVEI_SLEEPER(&block->member, deadline_ns);
     cove_result result;
+    uint32_t seen = 0;
     for (int tries = 0;; tries++) {
+        if (covei_unlikely(tries >= GET_TRIES))
+            seen = covei_load_seqcst(&block->shared->change); /* before the look: what changes after it ends a sleep */
         if (covei_likely(copy_current(block, out_data, size_bytes, out_length, out_version))) {
             result = *out_length > block->shape.capacity_bytes ? COVE_ERR_DAMAGED : *out_length > size_bytes ? COVE_ERR_SIZE : COVE_OK;
             break;
@@ -126,7 +129,7 @@ cove_result covei_two_get(cove_block *block, void *out_data, uint64_t size_bytes
         } else if (!block->member.is_read_only) {
             result = get_pinned(block, out_data, size_bytes, out_length, out_version);
             break;
-        } else if ((result = covei_sleep(&sleeper, &block->shared->change, covei_load_seqcst(&block->shared->change))) != COVE_OK) {
+        } else if ((result = covei_sleep(&sleeper, &block->shared->change, seen)) != COVE_OK) {
             return covei_wait_failed(&block->member, result, "get",
                                      "the deadline passed, and a writer was always inside (see who: cove stat)");
         }

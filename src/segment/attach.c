@@ -67,6 +67,16 @@ static cove_result open_again(covei_domain *domain, covei_dir dir, const char *n
     return result == COVE_ERR_NOT_FOUND ? COVEI_AGAIN : result;
 }
 
+/* Each lock is let go by itself: a child of posix_spawn may hold the description until its exec, and would pass for a member. */
+static void undo_token(covei_member *member, covei_file token_file) {
+    if (!member->is_read_only) {
+        covei_slot_give_back(member);
+        covei_lock_release(token_file, COVEI_BYTE_SLOT(covei_load_relaxed(&member->slot)));
+    }
+    covei_lock_release(token_file, COVEI_BYTE_DEADMAN);
+    covei_token_drop(&member->token);
+}
+
 /* OPEN 5 to 7, for a member whose slot is not claimed yet. On failure nothing is held.
  * CRASH: killed anywhere: the kernel frees D and the slot's byte; the next claimant clears the slot. */
 static cove_result take_token(covei_member *member, covei_file token_file) {
@@ -87,9 +97,7 @@ static cove_result take_token(covei_member *member, covei_file token_file) {
     if (result == COVE_ERR_BUSY)
         result = COVEI_AGAIN; /* somebody is burying it, and may die before he has finished: look again */
 give_back:
-    if (!member->is_read_only)
-        covei_slot_give_back(member);
-    covei_token_drop(&member->token);
+    undo_token(member, token_file);
     return result;
 }
 
@@ -214,9 +222,7 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
     /* 8: since D is held nobody can bury it. But it may have been buried just before, or removed, or retired. */
     if (!covei_leads(domain, request->name, token_file, file.identity) ||
         (member->lifetime == COVE_WHILE_OWNED && covei_load_seqcst(&member->header->owner) == COVEI_OWNER_DOOMED)) {
-        if (!member->is_read_only)
-            covei_slot_give_back(member);
-        covei_token_drop(&member->token);
+        undo_token(member, token_file);
         result = COVEI_AGAIN;
         goto out;
     }
@@ -304,8 +310,6 @@ static cove_result prepare_birth(const covei_request *request, covei_domain *dom
     header->facts = b->facts;
     if (request->fill)
         request->fill(request->context, (uint8_t *)b->address + b->facts.object_offset);
-    if (request->lifetime == COVE_WHILE_OWNED)
-        covei_store_relaxed(&header->owner, covei_owner_word(0, 1)); /* slot 0 in its first generation: who publishes it */
     return COVE_OK;
 }
 
@@ -328,13 +332,14 @@ static cove_result publish_birth(const covei_request *request, covei_domain *dom
     fill_member(member, request, domain, &b->facts, b->file.identity, b->probe, b->address);
     if ((result = take_token(member, token_file)) != COVE_OK)
         goto out;
+    if (request->lifetime == COVE_WHILE_OWNED) /* nobody else sees it yet */
+        covei_store_relaxed(&member->header->owner,
+                            covei_owner_word(covei_load_relaxed(&member->slot), covei_load_relaxed(&member->generation)));
     if (b->hidden[0])
         covei_lock_release(b->probe, COVEI_BYTE_DEADMAN); /* P never holds a lasting lock */
     result = covei_file_publish(dir, b->probe, b->hidden[0] ? b->hidden : NULL, request->name);
     if (result != COVE_OK) {
-        covei_slot_give_back(member);
-        covei_store_relaxed(&member->slots[0].word, 0); /* the next try is the first generation again, as the owner word says */
-        covei_token_drop(&member->token);
+        undo_token(member, token_file);
         if (result == COVE_ERR_NOT_FOUND)
             result = COVEI_AGAIN;
         goto out;

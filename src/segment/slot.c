@@ -235,8 +235,9 @@ void covei_slot_recover(covei_member *member, uint32_t index) {
         if (begin_clearing(file, index) == COVE_OK) {
             clear_slot(member, index);
             set_occupied(member, index, false);
+            covei_lock_release(file, COVEI_BYTE_CLEAR(index)); /* a child between fork and exec may hold the description for longer */
         }
-        covei_file_close(file); /* and CLEAR with it */
+        covei_file_close(file);
     }
     covei_guard_leave();
 }

@@ -26,8 +26,12 @@ static void revoke(covei_local *local, uint64_t owner) {
      * then time must do: a store does not stay on its way for long. */
     if (!covei_barrier(COVEI_REACH_PROCESS))
         covei_pause(20000000);
-    while (covei_load_acquire(&local->inside)) /* PAIR left */
-        covei_relax();
+    for (int spins = 0; covei_load_acquire(&local->inside); spins++) { /* PAIR left */
+        if (spins < SPINS)
+            covei_relax();
+        else
+            covei_pause(10000); /* it may have been put off the processor, by this very thread if it comes before all others */
+    }
     covei_store_release(&local->owner, COVEI_LOCAL_SHARED); /* PAIR revoked */
 }
 

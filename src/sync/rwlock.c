@@ -48,6 +48,9 @@ static void ask_for_turn(covei_member *member, covei_rwlock_shm *lock, contender
         if (covei_sleeper_age_ns(sleeper) < BARGING_NS || !covei_cas_seqcst(want, &nobody, thread_ordinal()))
             return;
         me->turn = turn_word(covei_load_relaxed(&member->slot), thread_ordinal(), covei_load_relaxed(&member->generation));
+    } else {
+        covei_cas_seqcst(want, &nobody, thread_ordinal()); /* in case that we were taken for stopped */
+        nobody = 0;
     }
     covei_cas_seqcst(&lock->turn, &no_turn, me->turn);
 }
@@ -79,7 +82,8 @@ static void hand_on(covei_member *member, covei_rwlock_shm *lock, uint64_t mine)
 static void end_turn(covei_member *member, covei_rwlock_shm *lock, contender *me) {
     if (!me->turn)
         return;
-    covei_store_seqcst(&covei_member_slot(member)->hold[COVEI_HOLD_WANT], 0);
+    uint32_t mine = thread_ordinal();
+    covei_cas_seqcst(&covei_member_slot(member)->hold[COVEI_HOLD_WANT], &mine, 0);
     if (covei_load_seqcst(&lock->turn) == me->turn)
         hand_on(member, lock, me->turn);
     me->turn = 0;
@@ -105,7 +109,10 @@ static bool doubt_turn(covei_member *member, covei_rwlock_shm *lock, contender *
     cove_result result = covei_member_is_alive(member, (uint32_t)(turn & 0xffff) - 1, (uint32_t)(turn >> 32), &alive);
     if ((result != COVE_OK || alive) && now - me->seen_since <= TURN_STALE_NS)
         return false;
-    covei_cas_seqcst(&lock->turn, &turn, 0);
+    /* It is not handed on to that thread again: one that is stopped would have everybody wait for 10 ms each time. Who goes on asks anew. */
+    uint32_t slot = (uint32_t)(turn & 0xffff) - 1, thread = (uint32_t)(turn >> 16 & 0xffff);
+    if (covei_cas_seqcst(&lock->turn, &turn, 0) && slot < member->slot_count)
+        covei_cas_seqcst(&member->slots[slot].hold[COVEI_HOLD_WANT], &thread, 0);
     covei_event_wake(&lock->gate);
     return true;
 }

@@ -13,6 +13,7 @@
  * Who may write what
  *     writer   by compare-and-swap only. Free to me: anybody. Mine to free: I. A dead one's to mine or to free: anybody
  *     pin      the member; when it is dead, who holds its slot's lock byte
+ *     want     the same; and whoever has cleared its thread's turn as stale clears it too
  * Invariants
  *     I1  a writer that is INSIDE has seen every pin at zero, or its member dead, since the writer word was its own
  *     I2  DIRTY: a writer died INSIDE, and nobody has declared the bytes repaired. It travels in the same swap as the takeover

@@ -237,11 +237,18 @@ def compiled(directory, program, files, *options):
 
 
 def fails(command, seconds, environment=None):
-    """A program that does not end has failed too."""
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment).returncode not in (0, 2)
-    except subprocess.TimeoutExpired:
-        return True
+    """A program that does not end has failed too. What it leaves in memory goes with it."""
+    with tempfile.TemporaryDirectory(prefix="cove-fault-", dir="/dev/shm") as root:
+        program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   env=dict(environment or os.environ, COVE_TEST_ROOT=root))
+        try:
+            return program.wait(seconds) not in (0, 2)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            program.wait()
+            return True
+        finally:
+            shutil.rmtree(f"/dev/shm/cove-kill-{program.pid}", ignore_errors=True)
 
 
 def caught_by_death(directory, operation, mode):
@@ -293,7 +300,5 @@ for name, labels, file, old, new in RACED:
     if wanted in name:
         with planted(file, old, new) as directory:
             tell(caught_by_threads(pathlib.Path(directory)), name, labels, "the thread sanitizer, tests/sync/threads_test.c")
-for left in pathlib.Path("/dev/shm").glob("cove-kill-*"):
-    shutil.rmtree(left, ignore_errors=True)
 print(f"planted faults caught {sum(results)} of {len(results)}")
 sys.exit(0 if all(results) else 1)

@@ -29,6 +29,16 @@ typedef struct tally {
     size_t first_at;
 } tally;
 
+/* A pid of -1 would be everybody's, to be killed. */
+static pid_t must_fork(void) {
+    pid_t pid = fork();
+    if (pid < 0) {
+        perror("kill: fork");
+        exit(1);
+    }
+    return pid;
+}
+
 static void *map_shared(size_t bytes) {
     void *address = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (address == MAP_FAILED)
@@ -82,7 +92,7 @@ static void be_the_child(const operation *o, bool records) {
 static bool record(const operation *o) {
     int status;
     set_the_scene(o);
-    pid_t pid = fork();
+    pid_t pid = must_fork();
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         step_record(trace);
@@ -109,7 +119,7 @@ static uint32_t occurrence_of(const step_trace *t, size_t k) {
 
 static pid_t start_child(const operation *o, size_t k, int signal_number) {
     uint32_t occurrence = occurrence_of(trace, k);
-    pid_t pid = fork();
+    pid_t pid = must_fork();
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(20);
@@ -130,11 +140,13 @@ static void count(tally *t, wrong w, size_t k, const char *why) {
 
 static void kill_at(const operation *o, size_t k, tally *t) {
     const char *why;
-    int status;
+    int status = 0;
     set_the_scene(o);
     waitpid(start_child(o, k, SIGKILL), &status, 0);
-    if (WIFSIGNALED(status))
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
         t->points++;
+    else if (WIFSIGNALED(status))
+        count(t, HUNG, k, "it crashed, or did not end");
     else
         t->missed++; /* it took another way this time, or the place was the kernel's page */
     wrong w = of->survive(o, shared, &why);
@@ -173,7 +185,7 @@ static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
     set_the_scene(o);
     pid_t pid = start_child(o, k, SIGSTOP);
     waitpid(pid, &status, WUNTRACED);
-    pid_t waiter = fork();
+    pid_t waiter = must_fork();
     if (!waiter) {
         alarm(10);
         _exit(of->wait(shared));
@@ -200,7 +212,7 @@ static struct meeting { sem_t ready, go; } * meeting;
 #define NEVER SIZE_MAX /* j: the heir lives to the end, and is recorded */
 
 static pid_t start_heir(const heir *h, size_t j) {
-    pid_t pid = fork();
+    pid_t pid = must_fork();
     if (pid)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -342,7 +354,9 @@ int main(int argc, char **argv) {
                 run(o, m, stride, &total);
             }
     rmdir(domain);
+    if (!total.points)
+        fprintf(stderr, "kill: no point of any operation was reached; is there an operation of this name?\n");
     printf("kill points %zu, hung %zu, torn %zu, lost %zu, leaked %zu\n", total.points, total.count[HUNG], total.count[TORN],
            total.count[LOST], total.count[LEAKED]);
-    return total.count[HUNG] + total.count[TORN] + total.count[LOST] + total.count[LEAKED] ? 1 : 0;
+    return total.count[HUNG] + total.count[TORN] + total.count[LOST] + total.count[LEAKED] || !total.points ? 1 : 0;
 }

@@ -46,7 +46,7 @@ bit removed[FILES];                          /* ghost: its name was to go */
 byte at[NP];                                 /* the file each process is attached to */
 byte slot[NP];                               /* the file in which each has a slot: whoever has one lives */
 byte files = 1, deaths, done;
-bit disowned;                                /* ghost */
+bit disowned[FILES];                         /* ghost */
 
 /* Stands behind every change; a death after a look is the same as one before it. */
 #define DIE if :: skip :: atomic { deaths < MAXD -> deaths++ } goto killed fi
@@ -145,7 +145,7 @@ inline retire(x) {
 }
 
 proctype Member(byte me) {
-    byte x, mine, seen, ops, outcome; bit creates, excludes;
+    byte x, mine, seen, ops, outcome; bit creates, excludes, was_doomed;
     goto next;
 
 killed:
@@ -161,7 +161,7 @@ killed:
     goto end;
 
 next:
-    atomic { x = at[me]; outcome = 0; seen = 0; creates = 0; excludes = 0 }
+    atomic { x = at[me]; outcome = 0; seen = 0; creates = 0; excludes = 0; was_doomed = 0 }
     if
     :: x -> goto close
 #ifdef OWNED
@@ -201,7 +201,7 @@ open:
     :: else
     fi;
     slot[me] = x; DIE;                                                          /* 5 */
-    atomic { if :: d_alone[x] -> outcome = 0 :: else -> d_shared[x] = d_shared[x] | BIT; outcome = 1 fi } DIE; /* 7 */
+    atomic { was_doomed = owner[x] == DOOMED; if :: d_alone[x] -> outcome = 0 :: else -> d_shared[x] = d_shared[x] | BIT; outcome = 1 fi } DIE; /* 7 */
     if :: !outcome -> slot[me] = 0; goto open :: else fi;
 #ifndef NO_SECOND_LOOK
     if :: name != x -> goto let_go :: else fi;                                  /* 8 */
@@ -210,9 +210,7 @@ open:
     if :: owner[x] == DOOMED -> goto let_go :: else fi;
 #endif
     atomic { at[me] = x; assert(name == x || removed[x] || owner[x] == DOOMED) }
-#ifdef DOOMED_OVERLOOKED
-    assert(owner[x] != DOOMED || name != x); /* what is retired already is not opened any more */
-#endif
+    assert(!was_doomed); /* what was retired when D was had is not opened any more */
 #ifdef OWNED
     seen = owner[x];                                                            /* 9: adoption */
 #ifdef ADOPT_BLIND
@@ -257,7 +255,7 @@ own:
     DIE;
     if :: outcome -> goto next :: else -> goto own fi;
 disown:
-    atomic { if :: owner[x] == me + 1 -> owner[x] = NOBODY; disowned = 1 :: else fi } DIE;
+    atomic { if :: owner[x] == me + 1 -> owner[x] = NOBODY; disowned[x] = 1 :: else fi } DIE;
     goto next;
 #endif
 
@@ -291,8 +289,8 @@ proctype Final() {
     (done == NP);
     for (x : 1 .. FILES - 1) { assert(!d_shared[x] && !d_alone[x] && !n_alone[x]) }
 #ifdef OWNED
-    assert(!name || deaths || disowned);
-    assert(!name || owner[name] != NOBODY || disowned)
+    assert(!name || deaths || disowned[name]);
+    assert(!name || owner[name] != NOBODY || disowned[name])
 #else
     assert(!name || deaths)
 #endif

@@ -1,18 +1,22 @@
 /* Fairness of the lock (docs/protocols/lock-block-wait.md): two writers that come back for ever, and one who wants in once, as a writer or as
  * a reader. Nobody sleeps here: who waits looks again and again, which is the worst for who is passed over.
  *
- * Claim: who wants in gets in, in every fair run. With a victim that may die while it has the turn, or is about to: the others go on.
+ * Claim: who wants in gets in, in every fair run. With a victim that may die while it has the turn, or is about to: the others go on. With one
+ * that is stopped and wants in: the others wait for it once, and not each time that the turn comes to it.
  *
  * LIVE writer  -DVICTIM_WRITES
  * LIVE reader
  * LIVE dying   -DVICTIM_WRITES -DDIES
+ * LIVE stopped -DVICTIM_WRITES -DSTOPS
  *
  * MUTATION NO_TURN in reader        nobody asks for the turn
  * MUTATION RACED in writer          whose turn ended leaves it to who is quickest, instead of handing it on
  * MUTATION NO_DOUBT in dying        the turn of a dead one stands
+ * MUTATION WANT_STAYS in stopped    whoever clears a stale turn leaves its thread's wish
  */
 byte owner, turn;            /* slot + 1 */
-byte pin; bit want[3], dead;
+byte pin; bit want[3], dead, is_stopped;
+byte waits;                  /* ghost: how often others have waited for one that is stopped */
 bit got_in, beat;            /* beat: a hot writer was in */
 
 inline ask() {
@@ -22,6 +26,10 @@ inline ask() {
     :: atomic { turn == 0 -> turn = me + 1 }
 #ifndef NO_DOUBT
     :: atomic { turn == 3 && dead -> turn = 0 }
+    :: atomic { turn == 3 && is_stopped && owner == 0 -> turn = 0; waits++; assert(waits < 3) } /* stale */
+#ifndef WANT_STAYS
+        want[2] = 0
+#endif
 #endif
     :: else
     fi
@@ -90,17 +98,21 @@ proctype Reader(byte me) {
     if :: asked -> hand_on() :: else fi
 }
 
-/* Asks, and dies; its turn and its `want` stay. */
+/* Asks, and dies, or is stopped; its turn and its `want` stay. */
 proctype Dying(byte me) {
     byte n, x;
     if :: ask() :: skip fi;
+#ifdef STOPS
+    is_stopped = 1
+#else
     dead = 1
+#endif
 }
 
 init {
     atomic {
         run Writer(0, 1); run Writer(1, 1);
-#ifdef DIES
+#if defined(DIES) || defined(STOPS)
         run Dying(2)
 #else
 #ifdef VICTIM_WRITES
@@ -112,7 +124,7 @@ init {
     }
 }
 
-#ifdef DIES
+#if defined(DIES) || defined(STOPS)
 ltl progress { []<> beat }
 #else
 ltl progress { <> got_in }

@@ -28,7 +28,7 @@
 #define PATIENCE_MS 20000            /* who waits longer for anything hangs */
 #define PROCESSES_MOST 1000
 
-enum { PUSHED = 1, GOT = 2, DONE = 4 };
+enum { PUSHED = 1, GOT = 2, DONE = 4, ENDING = 8 }; /* ENDING: whoever got it was about to say that it is done with */
 
 typedef struct audit {
     _Atomic uint64_t operations[16]; /* of each kind of worker */
@@ -327,6 +327,7 @@ static void consume(cove_queue *queue, cove_time_ns until) {
         must(cove_queue_put_back(queue, &m), "put_back");
     } else {
         uint64_t id = m.tag;
+        atomic_fetch_or(&shared->message[id], ENDING);
         must(cove_queue_done(queue, &m), "done");
         atomic_fetch_or(&shared->message[id], DONE);
     }
@@ -463,6 +464,10 @@ static unsigned processes = 200;
 static void start(unsigned i) {
     uint64_t its_seed = random_number();
     pid_t pid = fork();
+    if (pid < 0) { /* never to be killed: -1 is everybody */
+        worker[i] = (struct worker){0, 0};
+        return;
+    }
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         seed = its_seed;
@@ -489,7 +494,7 @@ static void reap(bool again) {
 
 static void go_on(cove_time_ns now) {
     for (unsigned i = 0; i < processes; i++)
-        if (worker[i].wakes_ns && worker[i].wakes_ns <= now) {
+        if (worker[i].pid && worker[i].wakes_ns && worker[i].wakes_ns <= now) {
             kill(worker[i].pid, SIGCONT);
             worker[i].wakes_ns = 0;
         }
@@ -516,7 +521,7 @@ static void settle_accounts(cove_queue *queue) {
         consume(queue, cove_in_ms(10));
     for (uint64_t id = 0; id < shared->next_message && id < MESSAGES; id++) {
         pushed += shared->message[id] & PUSHED;
-        lost += (shared->message[id] & (PUSHED | DONE)) == PUSHED && !(shared->message[id] & GOT);
+        lost += (shared->message[id] & (PUSHED | DONE | ENDING)) == PUSHED;
     }
     printf("%lu messages were pushed, %lu came again (put back, or after a death), %lu lost\n", (unsigned long)pushed,
            (unsigned long)shared->again, (unsigned long)lost);
@@ -582,7 +587,9 @@ int main(int argc, char **argv) {
     cove_time_ns begin = cove_now(), end = begin + (uint64_t)(minutes * 60e9), told = begin;
     while (cove_now() < end && !shared->failures) {
         unsigned i = (unsigned)(random_number() % processes);
-        if (!worker[i].wakes_ns && random_number() % 4) {
+        if (!worker[i].pid) {
+            start(i); /* there was no process to be had */
+        } else if (!worker[i].wakes_ns && random_number() % 4) {
             kill(worker[i].pid, SIGKILL);
             kills++;
         } else if (!worker[i].wakes_ns) {
