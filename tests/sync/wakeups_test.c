@@ -83,3 +83,42 @@ TEST(no_wake_up_is_lost_at_the_gate_and_the_drain_of_a_contended_lock) {
         covei_lab_slice_ns = 0;
     }
 }
+
+/* Mostly inside: whoever reads must wait. */
+static int edit_for_ever(void *context) {
+    cove_block *block = open_here("b");
+    (void)context;
+    for (uint64_t i = 1;; i++) {
+        cove_block_view view;
+        if (cove_block_lock_write(block, &view, COVE_FOREVER) < 0)
+            return 1;
+        usleep(300);
+        memcpy(view.data, &i, 8);
+        view.length_bytes = 8;
+        if (cove_block_unlock(block, &view) != COVE_OK)
+            return 2;
+        usleep(100);
+    }
+}
+
+TEST(a_read_only_member_whom_writers_always_wake_sleeps_through_no_change) {
+    for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
+        cove_block *block, *reader;
+        uint64_t got;
+        expect(COVE_OK,
+               cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .flags = flags, .wake_readers_always = true}));
+        expect(COVE_OK, cove_block_open(&reader, "b", &(cove_block_options){.how = COVE_OPEN, .access = COVE_READ_ONLY}));
+        pid_t pid = child(edit_for_ever, NULL);
+        covei_lab_slice_ns = UINT64_C(20000000000);
+        for (int i = 0; i < 200; i++) {
+            cove_time_ns before = cove_now();
+            expect(COVE_OK, cove_block_get(reader, &got, 8, NULL, NULL, cove_in_ms(60000)));
+            assert_true(cove_now() - before < UINT64_C(10000000000)); /* half a slice */
+            usleep(50);
+        }
+        covei_lab_slice_ns = 0;
+        kill_child(pid);
+        cove_block_close(reader);
+        cove_block_close(block);
+    }
+}
