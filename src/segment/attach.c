@@ -510,9 +510,7 @@ static cove_result revive_once(covei_member *member) {
         goto out;
     }
     if (!covei_leads(member->domain, member->name, token_file, member->identity)) {
-        if (!member->is_read_only)
-            covei_slot_give_back(member);
-        covei_token_drop(&member->token);
+        undo_token(member, token_file);
         covei_store_relaxed(&member->probe, (uint64_t)inherited.handle);
         result = covei_fail(COVE_ERR_FORKED, 0, "attach again",
                             "the object was removed or replaced before this child of fork used it; open it again by name");

@@ -52,16 +52,29 @@ static uint64_t random_number(void) { /* splitmix64, as its author published it 
     return x ^ x >> 31;
 }
 
-__attribute__((format(printf, 1, 2))) _Noreturn static void fail(const char *format, ...) {
-    char text[1024];
-    va_list arguments;
-    va_start(arguments, format);
+/* Counts a failure, and keeps the words of the first. */
+static void note(const char *format, va_list arguments) {
+    char text[sizeof shared->why];
     vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
     if (atomic_fetch_add(&shared->failures, 1) == 0)
         memcpy(shared->why, text, sizeof text);
     if (getpid() == parent)
         fprintf(stderr, "%s\n", text);
+}
+
+/* By the parent, who goes on to clean up. */
+__attribute__((format(printf, 1, 2))) static void blame(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    note(format, arguments);
+    va_end(arguments);
+}
+
+__attribute__((format(printf, 1, 2))) _Noreturn static void fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    note(format, arguments);
+    va_end(arguments);
     _exit(1);
 }
 
@@ -208,8 +221,7 @@ static void write_to(const char *name) {
     uint8_t data[VALUE_BYTES];
     cove_stream *stream;
     cove_loan loan;
-    cove_stream_options options = stream_options;
-    must(cove_stream_open(&stream, name, &options), "open");
+    must(cove_stream_open(&stream, name, &stream_options), "open");
     do {
         if (random_number() % 2) {
             must(cove_stream_write(stream, data, random_value(data), 0, patience()), "write");
@@ -484,8 +496,8 @@ static void reap(bool again) {
     for (unsigned i = 0; i < processes; i++) {
         if (!worker[i].pid || waitpid(worker[i].pid, &status, WNOHANG) != worker[i].pid)
             continue;
-        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL && atomic_fetch_add(&shared->failures, 1) == 0)
-            snprintf(shared->why, sizeof shared->why, "%s ended by signal %d", kinds[i % KINDS].name, WTERMSIG(status));
+        if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+            blame("%s ended by signal %d", kinds[i % KINDS].name, WTERMSIG(status));
         worker[i].pid = 0;
         if (again)
             start(i);
@@ -509,8 +521,8 @@ static void look_for_progress(void) {
         uint64_t operations = shared->operations[k];
         if (operations != seen[k] || !since[k])
             since[k] = now;
-        else if (now - since[k] > PATIENCE_MS * UINT64_C(1000000) && atomic_fetch_add(&shared->failures, 1) == 0)
-            snprintf(shared->why, sizeof shared->why, "hung: nobody got to %s for %d ms", kinds[k].name, PATIENCE_MS);
+        else if (now - since[k] > PATIENCE_MS * UINT64_C(1000000))
+            blame("hung: nobody got to %s for %d ms", kinds[k].name, PATIENCE_MS);
         seen[k] = operations;
     }
 }
@@ -525,8 +537,8 @@ static void settle_accounts(cove_queue *queue) {
     }
     printf("%lu messages were pushed, %lu came again (put back, or after a death), %lu lost\n", (unsigned long)pushed,
            (unsigned long)shared->again, (unsigned long)lost);
-    if (lost && atomic_fetch_add(&shared->failures, 1) == 0)
-        snprintf(shared->why, sizeof shared->why, "lost: %lu messages", (unsigned long)lost);
+    if (lost)
+        blame("lost: %lu messages", (unsigned long)lost);
 }
 
 static unsigned count_files(void) {
@@ -575,11 +587,10 @@ int main(int argc, char **argv) {
     if (shared == MAP_FAILED || cove_domain_create(domain, 0600) != COVE_OK)
         return 1;
     setenv("COVE_DOMAIN", domain, 1);
-    cove_stream_options lossless_options = stream_options;
     must(cove_block_open(&copies, "copies", &block_options), "open");
     must(cove_block_open(&single, "single", &single_options), "open");
     must(cove_stream_open(&stream, "stream", &stream_options), "open");
-    must(cove_stream_open(&lossless, "lossless", &lossless_options), "open");
+    must(cove_stream_open(&lossless, "lossless", &stream_options), "open");
     must(cove_queue_open(&queue, "queue", &queue_options), "open");
     for (unsigned i = 0; i < processes; i++)
         start(i);
