@@ -10,6 +10,7 @@
 
 /* How long a name may stay busy before COVE_ERR_BUSY: whoever holds N or D exclusively needs microseconds, unless stopped. */
 #define COVEI_BUSY_LIMIT_NS UINT64_C(3000000000)
+#define COVEI_BUSY_TRIES 1000 /* and at least so many: who was stopped for the 3 s himself has not tried yet */
 
 /* Sleeps a little, longer each time, outside the guard. False when `start_ns` is too long ago. */
 bool covei_back_off(uint32_t *tries, cove_time_ns start_ns);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 bool covei_back_off(uint32_t *tries, cove_time_ns start_ns) {
-    if (covei_clock_ns() - start_ns > COVEI_BUSY_LIMIT_NS)
+    if (*tries > COVEI_BUSY_TRIES && covei_clock_ns() - start_ns > COVEI_BUSY_LIMIT_NS)
         return false;
     uint32_t n = ++*tries;
     if (n > 3)

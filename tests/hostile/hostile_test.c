@@ -48,16 +48,32 @@ static cove_stream_options options_of(int kind) {
                                  .start = COVE_START_OLDEST};
 }
 
+/* Also in a second honest process, where the test cannot fail but by its end. */
+static pid_t the_test;
+#define wrong(...) \
+    do { \
+        if (getpid() != the_test) { \
+            printf(__VA_ARGS__); \
+            fflush(stdout); \
+            _exit(3); \
+        } \
+        fail_msg(__VA_ARGS__); \
+    } while (0)
+
 /* Touches all that a value claims to be. */
 static void use(const cove_value *value, uint64_t most) {
     volatile uint8_t sum = 0;
     if (value->length_bytes > most)
-        fail_msg("a value of %lu bytes was told, of %lu", (unsigned long)value->length_bytes, (unsigned long)most);
+        wrong("a value of %lu bytes was told, of %lu", (unsigned long)value->length_bytes, (unsigned long)most);
     for (uint64_t i = 0; i < value->length_bytes; i++)
         sum = (uint8_t)(sum + ((const uint8_t *)value->data)[i]);
 }
 
-static volatile cove_result ignored;
+/* Whatever comes of it is said by a result that there is. */
+static void whatever(cove_result result) {
+    if (!strcmp(cove_result_name(result), "COVE_ERR_?"))
+        wrong("a call told %d, which is no result", (int)result);
+}
 static _Atomic uint64_t told;
 
 static void be_told(void *context, cove_stream *stream) {
@@ -84,27 +100,27 @@ static void do_everything(cove_stream **handles, int count) {
         cove_stream_info info;
         uint32_t writers;
         uint64_t size = 1 + random_number() % 48;
-        ignored = cove_stream_write(s, data, size, 1, soon());
-        ignored = cove_stream_write_as(s, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY);
+        whatever(cove_stream_write(s, data, size, 1, soon()));
+        whatever(cove_stream_write_as(s, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY));
         if (cove_stream_loan(s, size, &loan, COVE_TRY) == COVE_OK) {
             memset(loan.data, 9, size);
             if (random_number() % 2 && cove_stream_publish(s, &loan, COVE_TRY) == COVE_OK)
                 continue;
-            ignored = cove_stream_discard(s, &loan);
+            whatever(cove_stream_discard(s, &loan));
         }
         if (cove_stream_read(s, room, size, &value, COVE_TRY) >= 0)
             use(&value, size);
         if (cove_stream_borrow(s, &kept, COVE_TRY) >= 0) {
             use(&kept, 48);
-            ignored = cove_stream_give_back(s, &kept);
+            whatever(cove_stream_give_back(s, &kept));
         }
-        ignored = cove_stream_wait(s, soon());
-        ignored = cove_stream_writers(s, &writers);
+        whatever(cove_stream_wait(s, soon()));
+        whatever(cove_stream_writers(s, &writers));
         if (random_number() % 64 == 0)
-            ignored = cove_stream_wait_writers(s, writers, soon(), &writers);
-        ignored = cove_stream_get_info(s, &info);
+            whatever(cove_stream_wait_writers(s, writers, soon(), &writers));
+        whatever(cove_stream_get_info(s, &info));
         if (random_number() % 16 == 0)
-            ignored = cove_stream_seek(s, (cove_start)(random_number() % 3));
+            whatever(cove_stream_seek(s, (cove_start)(random_number() % 3)));
     }
 }
 
@@ -117,8 +133,8 @@ static bool count_one(void *context, const cove_attachment_info *info) {
 static void look_at_it(void) {
     cove_object_info info;
     int count = 0;
-    ignored = cove_inspect_object(NULL, "s", &info);
-    ignored = cove_inspect_attachments(NULL, "s", count_one, &count);
+    whatever(cove_inspect_object(NULL, "s", &info));
+    whatever(cove_inspect_attachments(NULL, "s", count_one, &count));
     assert_true(count <= 8);
 }
 
@@ -133,46 +149,122 @@ static void come_and_go(int kind) {
     cove_stream_close(stream);
 }
 
+/* In the instrumented builds one field in so many. */
+#define test_stride (test_is_slow ? 13u : 1u)
+
 static const uint64_t values[] = {
     0, 1, 2, 0x7f, 0xff, 0xffff, 0x1ffff, 0x20000, 0x7fffffff, 0xffffffff, UINT64_C(1) << 46, UINT64_MAX - 1, UINT64_MAX};
 
-/* Each word of the object and of the slots in turn, to each value; then all goes on. */
-TEST(every_word_of_a_stream_may_be_overwritten) {
-    cove_stream *handles[3], *whole;
-    int slow = test_is_slow ? 7 : 1;
-    alarm(240);
+/* What the driver below needs of an object: all operations by its handles, and a newcomer who comes, does them, and goes. */
+typedef struct object {
+    void *handles[3];
+    int kind;
+    void (*work)(const struct object *o);
+    void (*come_and_go)(const struct object *o);
+} object;
+
+/* What a field becomes: 0, 1, the most, one more, one less, something, something that hurts. */
+#define WAYS 7
+static uint64_t spoiled(unsigned way, uint64_t is) {
+    const uint64_t ways[WAYS] = {
+        0, 1, UINT64_MAX, is + 1, is - 1, random_number(), values[random_number() % (sizeof values / sizeof *values)]};
+    return ways[way];
+}
+
+/* Each field of the layout, by its widths, is overwritten in each way; then all goes on, and newcomers come. Fields lie on multiples of
+ * their widths, and most of the header's end is unused. Then all is as it was again. */
+static void overwrite_each_field(const victim *v, const object *o) {
+    uint8_t *before = malloc(v->size);
+    size_t facts = offsetof(covei_header_shm, owner), count = 0;
+    memcpy(before, v->bytes, v->size);
+    for (size_t width = 2; width <= 8; width *= 2)
+        for (size_t at = width * (random_number() % test_stride), end = width == 2 ? facts : v->size; at + width <= end;
+             at += width * test_stride) {
+            if (at >= 2048 && at < 4096)
+                continue;
+            for (unsigned way = 0; way < WAYS; way++, count++) {
+                uint64_t is = 0;
+                memcpy(&is, v->bytes + at, width);
+                is = spoiled(way, is);
+                memcpy(v->bytes + at, &is, width);
+                cove_time_ns start = cove_now();
+                o->work(o);
+                if (at < facts || count % 16 == 0) {
+                    o->come_and_go(o);
+                    look_at_it();
+                }
+                if (cove_now() - start > UINT64_C(10000000000))
+                    wrong("byte %lu, width %lu, way %u: it took ten seconds", (unsigned long)at, (unsigned long)width, way);
+                memcpy(v->bytes, before, v->size);
+            }
+        }
+    printf("    kind %d: %lu times\n", o->kind, (unsigned long)count);
+    free(before);
+}
+
+static void work_on_stream(const object *o) {
+    do_everything((cove_stream **)(uintptr_t)o->handles, 3);
+}
+static void stream_comes_and_goes(const object *o) {
+    come_and_go(o->kind);
+}
+
+TEST(every_field_of_a_stream_may_be_overwritten) {
+    the_test = getpid();
     for (int kind = 0; kind < 4; kind++) {
+        object o = {.kind = kind, .work = work_on_stream, .come_and_go = stream_comes_and_goes};
         cove_stream_options options = options_of(kind);
         options.slots = 8;
-        expect(COVE_OK, cove_stream_open(&whole, "s", &options));
+        alarm(240);
         for (int i = 0; i < 3; i++)
-            expect(COVE_OK, cove_stream_open(&handles[i], "s", &options));
-        do_everything(handles, 3);
+            expect(COVE_OK, cove_stream_open((cove_stream **)&o.handles[i], "s", &options));
+        o.work(&o);
         victim v = map_victim();
-        size_t from = offsetof(covei_header_shm, owner), words = v.size / 8;
-        uint8_t *before = malloc(v.size);
-        for (size_t word = from / 8 + (size_t)random_number() % (size_t)slow; word < words; word += (size_t)slow) {
-            if (word == 4096 / 8 - 256) /* the unused end of the header */
-                word = 4096 / 8;
-            uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
-            uint64_t is = *at, value = values[random_number() % (sizeof values / sizeof *values)];
-            memcpy(before, v.bytes, v.size);
-            __atomic_store_n(at, random_number() % 4 ? value : is + (random_number() % 2 ? 1 : UINT64_MAX), __ATOMIC_SEQ_CST);
-            do_everything(handles, 3);
-            if (word % 16 == 0) {
-                come_and_go(kind);
-                look_at_it();
-            }
-            memcpy(v.bytes + from, before + from, v.size - from); /* and all as it was */
-        }
-        free(before);
+        overwrite_each_field(&v, &o);
         munmap(v.bytes, v.size);
         for (int i = 0; i < 3; i++)
-            cove_stream_close(handles[i]);
-        cove_stream_close(whole);
-        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+            cove_stream_close(o.handles[i]);
+        whatever(cove_remove(NULL, "s", COVE_REMOVE_FORCE));
+        alarm(0);
     }
-    alarm(0);
+}
+
+/* A second honest process, with handles of its own; and in a child of its, too, that comes and goes. */
+static struct {
+    const object *o;
+    _Atomic int *is_over;
+} honest;
+
+static int be_honest(void *context) {
+    (void)context;
+    for (unsigned round = 0; !*honest.is_over; round++) {
+        honest.o->work(honest.o); /* the parent's handles: attaches again, over and over if it must */
+        honest.o->come_and_go(honest.o);
+        if (round % 256 == 0) {
+            pid_t pid = fork();
+            if (!pid) {
+                honest.o->work(honest.o);
+                _exit(0);
+            }
+            if (pid < 0 || end_of(pid) != 0)
+                return 4;
+            whatever(cove_gc(NULL, 0, NULL, NULL, NULL));
+        }
+    }
+    return 0;
+}
+
+static pid_t start_honest(const object *o) {
+    honest.o = o;
+    honest.is_over = shared_memory(sizeof *honest.is_over);
+    *honest.is_over = 0;
+    return child(be_honest, NULL);
+}
+
+/* It got to the end of all that it did. */
+static void end_honest(pid_t pid) {
+    *honest.is_over = 1;
+    assert_int_equal(end_of(pid), 0);
 }
 
 static int scribble(void *context) {
@@ -180,9 +272,9 @@ static int scribble(void *context) {
     size_t from = offsetof(covei_header_shm, owner);
     for (;;) {
         /* Mostly where it hurts: the ring's header, tickets, cells, own words; else anywhere. */
-        size_t object = (size_t)v.facts.object_offset,
-               range = random_number() % 4 ? (size_t)(v.ring.buffers - v.bytes) + 2048 - object : v.size - from;
-        size_t at = (random_number() % 4 ? object : from) + (size_t)random_number() % range;
+        size_t start = (size_t)v.facts.object_offset,
+               range = random_number() % 4 ? (size_t)(v.ring.buffers - v.bytes) + 2048 - start : v.size - from;
+        size_t at = (random_number() % 4 ? start : from) + (size_t)random_number() % range;
         if (at + 8 > v.size || at < from)
             continue;
         uint64_t value = random_number() % 2 ? random_number() : values[random_number() % (sizeof values / sizeof *values)];
@@ -196,8 +288,10 @@ static int scribble(void *context) {
 }
 
 TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
+    the_test = getpid();
     for (int kind = 0; kind < 4; kind++) {
-        cove_stream *handles[3];
+        object o = {.kind = kind, .work = work_on_stream, .come_and_go = stream_comes_and_goes};
+        cove_stream **handles = (cove_stream **)o.handles;
         cove_stream_options options = options_of(kind);
         options.slots = 8;
         alarm(120);
@@ -207,7 +301,7 @@ TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
         expect(COVE_OK, cove_stream_fd(handles[0], &fd));
         expect(COVE_OK, cove_stream_on_change(handles[1], be_told, NULL));
         victim v = map_victim();
-        pid_t pid = child(scribble, &v);
+        pid_t pid = child(scribble, &v), other = start_honest(&o);
         cove_time_ns end = cove_in_ms(test_is_slow ? 3000 : 2000);
         uint64_t rounds = 0;
         for (; cove_now() < end; rounds++) {
@@ -219,6 +313,7 @@ TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
             }
             assert_true(cove_now() - before < UINT64_C(20000000000));
         }
+        end_honest(other);
         kill_child(pid);
         pid = fork(); /* the library's thread is not stuck */
         if (!pid)
@@ -227,7 +322,7 @@ TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
         for (int i = 0; i < 3; i++)
             cove_stream_close(handles[i]);
         munmap(v.bytes, v.size);
-        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+        whatever(cove_remove(NULL, "s", COVE_REMOVE_FORCE));
         printf("    kind %d: %lu rounds\n", kind, (unsigned long)rounds);
         alarm(0);
     }
@@ -244,31 +339,31 @@ static void do_everything_to_blocks(cove_block **handles, int count) {
         cove_block_info info;
         uint64_t length, version, size = random_number() % 101;
         volatile uint8_t sum = 0;
-        ignored = cove_block_set(b, data, size, COVE_TRY);
+        whatever(cove_block_set(b, data, size, COVE_TRY));
         if (cove_block_get(b, data, size, &length, &version, COVE_TRY) == COVE_OK && length > size)
-            fail_msg("get tells %lu bytes of %lu", (unsigned long)length, (unsigned long)size);
+            wrong("get tells %lu bytes of %lu", (unsigned long)length, (unsigned long)size);
         for (int writes = 0; writes < 2; writes++) {
             cove_result result = writes ? cove_block_lock_write(b, &view, COVE_TRY) : cove_block_lock_read(b, &view, COVE_TRY);
             if (result < 0)
                 continue;
             if (view.length_bytes > 100)
-                fail_msg("a view of %lu bytes", (unsigned long)view.length_bytes);
+                wrong("a view of %lu bytes", (unsigned long)view.length_bytes);
             for (uint64_t i = 0; i < view.length_bytes; i++)
                 sum = (uint8_t)(sum + ((const uint8_t *)view.data)[i]);
             if (writes) {
                 memset(view.data, 3, 100);
                 view.length_bytes = size;
                 if (result == COVE_OWNER_DIED && random_number() % 2)
-                    ignored = cove_block_mark_repaired(b, &view);
+                    whatever(cove_block_mark_repaired(b, &view));
             }
             if (!writes || random_number() % 2 || cove_block_abandon(b, &view) != COVE_OK)
-                ignored = cove_block_unlock(b, &view);
+                whatever(cove_block_unlock(b, &view));
         }
-        ignored = cove_block_wait(b, cove_block_version(b), COVE_TRY, NULL);
-        ignored = cove_block_notify(b);
-        ignored = cove_block_get_info(b, &info);
+        whatever(cove_block_wait(b, cove_block_version(b), COVE_TRY, NULL));
+        whatever(cove_block_notify(b));
+        whatever(cove_block_get_info(b, &info));
         if (info.length_bytes > 100)
-            fail_msg("info tells %lu bytes", (unsigned long)info.length_bytes);
+            wrong("info tells %lu bytes", (unsigned long)info.length_bytes);
     }
 }
 
@@ -302,48 +397,41 @@ static victim map_block(void) {
     return v;
 }
 
-TEST(every_word_of_a_block_may_be_overwritten) {
-    cove_block *handles[3];
-    alarm(240);
+static void work_on_block(const object *o) {
+    do_everything_to_blocks((cove_block **)(uintptr_t)o->handles, 3);
+}
+static void a_block_comes_and_goes(const object *o) {
+    (void)o;
+    block_comes_and_goes();
+}
+
+TEST(every_field_of_a_block_may_be_overwritten) {
+    the_test = getpid();
     for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
-        open_blocks(handles, flags);
-        do_everything_to_blocks(handles, 3);
+        object o = {.kind = (int)flags, .work = work_on_block, .come_and_go = a_block_comes_and_goes};
+        alarm(240);
+        open_blocks((cove_block **)o.handles, flags);
+        o.work(&o);
         victim v = map_block();
-        size_t from = offsetof(covei_header_shm, owner), words = v.size / 8;
-        uint8_t *before = malloc(v.size);
-        for (size_t word = from / 8; word < words; word++) {
-            if (word == 4096 / 8 - 256)
-                word = 4096 / 8;
-            for (int round = 0; round < 4; round++) {
-                uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
-                uint64_t value = values[random_number() % (sizeof values / sizeof *values)];
-                memcpy(before, v.bytes, v.size);
-                __atomic_store_n(at, round ? value : *at + 1, __ATOMIC_SEQ_CST);
-                do_everything_to_blocks(handles, 3);
-                if (word % 16 == 0) {
-                    block_comes_and_goes();
-                    look_at_it();
-                }
-                memcpy(v.bytes + from, before + from, v.size - from);
-            }
-        }
-        free(before);
+        overwrite_each_field(&v, &o);
         munmap(v.bytes, v.size);
         for (int i = 0; i < 3; i++)
-            cove_block_close(handles[i]);
-        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+            cove_block_close(o.handles[i]);
+        whatever(cove_remove(NULL, "s", COVE_REMOVE_FORCE));
+        alarm(0);
     }
-    alarm(0);
 }
 
 TEST(a_member_that_scribbles_over_a_block_harms_nobody_beyond_the_data) {
+    the_test = getpid();
     for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
-        cove_block *handles[3];
+        object o = {.kind = (int)flags, .work = work_on_block, .come_and_go = a_block_comes_and_goes};
+        cove_block **handles = (cove_block **)o.handles;
         uint64_t rounds = 0;
         alarm(120);
         open_blocks(handles, flags);
         victim v = map_block();
-        pid_t pid = child(scribble, &v);
+        pid_t pid = child(scribble, &v), other = start_honest(&o);
         for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
             do_everything_to_blocks(handles, 3);
             if (rounds % 64 == 0) {
@@ -351,11 +439,12 @@ TEST(a_member_that_scribbles_over_a_block_harms_nobody_beyond_the_data) {
                 look_at_it();
             }
         }
+        end_honest(other);
         kill_child(pid);
         for (int i = 0; i < 3; i++)
             cove_block_close(handles[i]);
         munmap(v.bytes, v.size);
-        ignored = cove_remove(NULL, "s", COVE_REMOVE_FORCE);
+        whatever(cove_remove(NULL, "s", COVE_REMOVE_FORCE));
         printf("    %s: %lu rounds\n", flags ? "one copy" : "two copies", (unsigned long)rounds);
         alarm(0);
     }
@@ -393,13 +482,13 @@ static void do_everything_to_queues(cove_queue **handles, int count) {
         uint32_t many, producers = 0, consumers = 0;
         uint64_t size = 1 + random_number() % 48;
         run[1] = run[2] = run[0];
-        ignored = cove_queue_push(q, data, size, 1, soon());
-        ignored = cove_queue_push_as(q, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY);
-        ignored = cove_queue_push_many(q, run, 3, &many, COVE_TRY);
+        whatever(cove_queue_push(q, data, size, 1, soon()));
+        whatever(cove_queue_push_as(q, COVE_TYPE_TEXT, "text", 4, 1, COVE_TRY));
+        whatever(cove_queue_push_many(q, run, 3, &many, COVE_TRY));
         if (cove_queue_reserve(q, size, &loan, COVE_TRY) >= 0) {
             memset(loan.data, 9, size);
             if (random_number() % 2 == 0 || cove_queue_commit(q, &loan, COVE_TRY) < 0)
-                ignored = cove_queue_abandon(q, &loan);
+                whatever(cove_queue_abandon(q, &loan));
         }
         if (is_message(cove_queue_pop(q, room, size, &m, COVE_TRY)))
             use_message(&m, size);
@@ -410,11 +499,11 @@ static void do_everything_to_queues(cove_queue **handles, int count) {
                 use_message(&run[i], 48);
         if (is_message(cove_queue_take(q, &m, soon()))) {
             use_message(&m, 48);
-            ignored = random_number() % 2 ? cove_queue_done(q, &m) : cove_queue_put_back(q, &m);
+            whatever(random_number() % 2 ? cove_queue_done(q, &m) : cove_queue_put_back(q, &m));
         }
-        ignored = cove_queue_wait(q, soon());
-        ignored = cove_queue_members(q, &producers, &consumers);
-        ignored = cove_queue_get_info(q, &info);
+        whatever(cove_queue_wait(q, soon()));
+        whatever(cove_queue_members(q, &producers, &consumers));
+        whatever(cove_queue_get_info(q, &info));
     }
 }
 
@@ -428,7 +517,7 @@ static void queue_comes_and_goes(void) {
 
 static bool remove_one(void *context, const cove_object_info *info) {
     (void)context;
-    ignored = cove_remove(NULL, info->name, COVE_REMOVE_FORCE);
+    whatever(cove_remove(NULL, info->name, COVE_REMOVE_FORCE));
     return true;
 }
 
@@ -449,40 +538,35 @@ static victim open_queues(cove_queue **handles, int kind) {
     return map_victim();
 }
 
-TEST(every_word_of_a_queue_may_be_overwritten) {
-    cove_queue *handles[3];
-    size_t slow = test_is_slow ? 5 : 1, from = offsetof(covei_header_shm, owner);
-    alarm(240);
+static void work_on_queue(const object *o) {
+    do_everything_to_queues((cove_queue **)(uintptr_t)o->handles, 3);
+}
+static void a_queue_comes_and_goes(const object *o) {
+    (void)o;
+    queue_comes_and_goes();
+}
+
+TEST(every_field_of_a_queue_may_be_overwritten) {
+    the_test = getpid();
     for (int kind = 0; kind < 3; kind++) {
-        victim v = open_queues(handles, kind);
-        uint8_t *before = malloc(v.size);
-        for (size_t word = from / 8 + (size_t)random_number() % slow; word < v.size / 8; word += slow) {
-            if (word == 4096 / 8 - 256)
-                word = 4096 / 8;
-            uint64_t *at = (uint64_t *)(void *)(v.bytes + 8 * word);
-            uint64_t value = values[random_number() % (sizeof values / sizeof *values)];
-            memcpy(before, v.bytes, v.size);
-            __atomic_store_n(at, random_number() % 4 ? value : *at + (random_number() % 2 ? 1 : UINT64_MAX), __ATOMIC_SEQ_CST);
-            do_everything_to_queues(handles, 3);
-            if (word % 16 == 0) {
-                queue_comes_and_goes();
-                look_at_it();
-            }
-            memcpy(v.bytes + from, before + from, v.size - from);
-        }
-        free(before);
-        remove_queues(handles, &v);
+        object o = {.kind = kind, .work = work_on_queue, .come_and_go = a_queue_comes_and_goes};
+        alarm(240);
+        victim v = open_queues((cove_queue **)o.handles, kind);
+        overwrite_each_field(&v, &o);
+        remove_queues((cove_queue **)o.handles, &v);
+        alarm(0);
     }
-    alarm(0);
 }
 
 TEST(a_member_that_scribbles_over_a_queue_harms_nobody_beyond_the_data) {
+    the_test = getpid();
     for (int kind = 0; kind < 3; kind++) {
-        cove_queue *handles[3];
+        object o = {.kind = kind, .work = work_on_queue, .come_and_go = a_queue_comes_and_goes};
+        cove_queue **handles = (cove_queue **)o.handles;
         uint64_t rounds = 0;
         alarm(120);
         victim v = open_queues(handles, kind);
-        pid_t pid = child(scribble, &v);
+        pid_t pid = child(scribble, &v), other = start_honest(&o);
         for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
             cove_time_ns before = cove_now();
             do_everything_to_queues(handles, 3);
@@ -492,9 +576,60 @@ TEST(a_member_that_scribbles_over_a_queue_harms_nobody_beyond_the_data) {
             }
             assert_true(cove_now() - before < UINT64_C(20000000000));
         }
+        end_honest(other);
         kill_child(pid);
         remove_queues(handles, &v);
         printf("    queue %d: %lu rounds\n", kind, (unsigned long)rounds);
         alarm(0);
     }
+}
+
+/* ---- What no kernel lets a named file be protected from. */
+
+static int read_for_ever(void *context) {
+    char data[64];
+    uint64_t length;
+    cove_block *block;
+    signal(SIGBUS, SIG_DFL); /* not the test's */
+    if (cove_block_open(&block, "s", &(cove_block_options){.capacity_bytes = 64}) != COVE_OK ||
+        cove_block_set(block, "x", 1, COVE_TRY) != COVE_OK)
+        return 4;
+    for (*(_Atomic int *)context = 1;;)
+        if (cove_block_get(block, data, sizeof data, &length, NULL, cove_in_ms(100)) != COVE_OK)
+            return 5;
+}
+static int hold_it(void *context) {
+    cove_block *block;
+    if (cove_block_open(&block, "s", &(cove_block_options){.capacity_bytes = 64}) != COVE_OK)
+        return 4;
+    *(_Atomic int *)context = 1;
+    pause();
+    return 0;
+}
+
+/* Who touches what has gone gets SIGBUS, and nothing else; who does not touch it goes on; who comes is told; and it can be removed. */
+TEST(truncating_the_file_faults_who_touches_it_and_newcomers_are_told) {
+    cove_block *newcomer;
+    _Atomic int *is_there = shared_memory(2 * sizeof *is_there);
+    char path[512];
+    struct stat facts;
+    the_test = getpid();
+    pid_t reader = child(read_for_ever, is_there), idle = child(hold_it, is_there + 1);
+    eventually(is_there[0] && is_there[1]);
+    snprintf(path, sizeof path, "%s/s", test_domain);
+    assert_int_equal(stat(path, &facts), 0);
+    /* Longer harms nobody. */
+    assert_int_equal(truncate(path, facts.st_size + 4096), 0);
+    expect(COVE_OK, cove_block_open(&newcomer, "s", &(cove_block_options){.how = COVE_OPEN}));
+    cove_block_close(newcomer);
+    assert_int_equal(truncate(path, 4096), 0);
+    assert_int_equal(end_of(reader), -SIGBUS);
+    expect(COVE_ERR_TRUNCATED, cove_block_open(&newcomer, "s", &(cove_block_options){.how = COVE_OPEN}));
+    assert_int_equal(truncate(path, 0), 0);
+    expect(COVE_ERR_FOREIGN, cove_block_open(&newcomer, "s", &(cove_block_options){.how = COVE_OPEN}));
+    assert_int_equal(kill(idle, 0), 0);
+    kill_child(idle);
+    expect(COVE_OK, cove_remove(NULL, "s", COVE_REMOVE_FORCE));
+    expect(COVE_OK, cove_block_open(&newcomer, "s", &(cove_block_options){.capacity_bytes = 64}));
+    cove_block_close(newcomer);
 }

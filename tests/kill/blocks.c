@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,17 +83,29 @@ static void inherit(scene *s) {
 
 /* ---- What the parent arranges: the dead. */
 
-void after_death_of(scene *s, void (*act)(scene *s)) {
-    pid_t pid = fork();
-    if (!pid) {
-        scene own = *s; /* the shared one is not for helpers to write */
-        act(&own);
-        kill(getpid(), SIGKILL);
+void after_deaths_of(scene *s, unsigned count, void (*act)(scene *s)) {
+    pid_t pids[8];
+    for (unsigned i = 0; i < count; i++) {
+        int status;
+        if ((pids[i] = fork()) < 0)
+            kill_die("fork");
+        if (!pids[i]) {
+            scene own = *s; /* only what has happened is for helpers to write: what they have in hand is their own */
+            act(&own);
+            memcpy(s->had, own.had, sizeof s->had);
+            raise(SIGSTOP);
+            _exit(1);
+        }
+        if (waitpid(pids[i], &status, WUNTRACED) != pids[i] || !WIFSTOPPED(status))
+            kill_die("a helper");
     }
-    int status;
-    waitpid(pid, &status, 0);
-    if (!WIFSIGNALED(status))
-        kill_die("a helper");
+    for (unsigned i = 0; i < count; i++) {
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+}
+void after_death_of(scene *s, void (*act)(scene *s)) {
+    after_deaths_of(s, 1, act);
 }
 /* The survivor holds it, and lets go before it does anything else. */
 static cove_block_view held;
@@ -138,17 +151,60 @@ static void open_and_see_a_reader_die(scene *s) {
         s->result = cove_block_set(s->block, value[0], VALUE_BYTES, cove_in_ms(2000));
 }
 
+/* Two handles in one process: what a second member would do, the child does by the other one. */
+static cove_block *open_another(scene *s) {
+    cove_block *block = open_named(s, COVE_OPEN, COVE_READ_WRITE);
+    if (!block)
+        kill_die("open");
+    return block;
+}
+static cove_block *another;
+static void another_sets(scene *s) {
+    (void)s;
+    for (int i = 0; i < 2; i++)
+        if (cove_block_set(another, value[0], VALUE_BYTES, COVE_TRY) != COVE_OK)
+            kill_die("set");
+}
+static void be_in_company(scene *s) {
+    open_member(s);
+    another = open_another(s);
+    s->out = touchy_memory(s, another_sets);
+}
+/* Waits for the lock in a thread, until the turn is its, and dies so. */
+static void *set_for_ever(void *s) {
+    ignored = cove_block_set(((scene *)s)->block, value[2], VALUE_BYTES, cove_in_ms(5000));
+    return NULL;
+}
+static void wait_until_it_has_the_turn(scene *s) {
+    pthread_t thread;
+    open_member(s);
+    if (pthread_create(&thread, NULL, set_for_ever, s) != 0)
+        kill_die("pthread_create");
+    usleep(12000); /* it asks after a slice */
+}
+static void open_and_see_whose_turn_it_is_die(scene *s) {
+    cove_block_view view;
+    open_member(s);
+    cove_block *holder = open_another(s);
+    if (cove_block_lock_write(holder, &view, COVE_TRY) < 0)
+        kill_die("lock_write");
+    after_death_of(s, wait_until_it_has_the_turn);
+    if ((s->flags & COVE_BLOCK_SINGLE ? cove_block_unlock : cove_block_abandon)(holder, &view) != COVE_OK)
+        kill_die("unlock");
+}
+
 /* ---- What is stepped. */
 
-static void create(scene *s) {
+static void create_how(scene *s, cove_how how) {
     cove_block *block;
     s->result = cove_block_open(
-        &block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .how = COVE_CREATE, .lifetime = s->lifetime, .flags = s->flags});
+        &block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .how = how, .lifetime = s->lifetime, .flags = s->flags});
+}
+static void create(scene *s) {
+    create_how(s, COVE_CREATE);
 }
 static void open_or_create(scene *s) {
-    cove_block *block;
-    s->result =
-        cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = VALUE_BYTES, .lifetime = s->lifetime, .flags = s->flags});
+    create_how(s, COVE_OPEN_OR_CREATE);
 }
 static void open_existing(scene *s) {
     cove_block *block;
@@ -169,7 +225,10 @@ static void remove_it(scene *s) {
     s->result = cove_block_remove(s->block);
 }
 static void own(scene *s) {
+    cove_block_info info;
     s->result = cove_block_own(s->block);
+    if (s->result == COVE_OK && (cove_block_get_info(s->block, &info) != COVE_OK || !info.is_owner))
+        s->result = COVE_ERR_NOT_OWNER;
 }
 static void disown(scene *s) {
     s->result = cove_block_disown(s->block);
@@ -181,35 +240,47 @@ static void set(scene *s) {
     s->result = cove_block_set(s->block, value[1], VALUE_BYTES, s->deadline_ns);
 }
 static void get(scene *s) {
-    char data[VALUE_BYTES];
-    uint64_t length;
-    s->result = cove_block_get(s->block, data, sizeof data, &length, NULL, s->deadline_ns);
+    s->result = cove_block_get(s->block, s->read, sizeof s->read, &s->read_bytes, NULL, s->deadline_ns);
 }
 /* Until soon: that it cannot be had is as good. */
 static void forgive(scene *s) {
     if (s->result == COVE_ERR_TIMEOUT || s->result == COVE_ERR_UNREPAIRED)
         s->result = COVE_OK;
 }
+static void get_slowly(scene *s) {
+    s->result = cove_block_get(s->block, s->out, VALUE_BYTES, &s->read_bytes, NULL, s->deadline_ns);
+    if (s->result >= 0)
+        memcpy(s->read, s->out, VALUE_BYTES);
+}
 static void get_soon(scene *s) {
-    char data[VALUE_BYTES];
-    uint64_t length;
-    s->result = cove_block_get(s->block, data, sizeof data, &length, NULL, s->soon_ns);
+    s->result = cove_block_get(s->block, s->read, sizeof s->read, &s->read_bytes, NULL, s->soon_ns);
     forgive(s);
 }
 static void set_soon(scene *s) {
     s->result = cove_block_set(s->block, value[1], VALUE_BYTES, s->soon_ns);
     forgive(s);
 }
+static void read_under_the_lock(scene *s, cove_time_ns deadline_ns) {
+    s->result = cove_block_lock_read(s->block, &s->view, deadline_ns);
+    if (s->result < 0)
+        return;
+    if (s->result == COVE_OK && s->view.length_bytes) { /* of what a dead one has left half, nothing is claimed */
+        memcpy(s->read, s->view.data, VALUE_BYTES);
+        s->read_bytes = s->view.length_bytes;
+    }
+    s->result = cove_block_unlock(s->block, &s->view);
+}
+/* Long enough to ask for the turn. */
+static void set_later(scene *s) {
+    s->result = cove_block_set(s->block, value[1], VALUE_BYTES, s->later_ns);
+    forgive(s);
+}
 static void lock_read_soon(scene *s) {
-    s->result = cove_block_lock_read(s->block, &s->view, s->soon_ns);
-    if (s->result >= 0)
-        s->result = cove_block_unlock(s->block, &s->view);
+    read_under_the_lock(s, s->soon_ns);
     forgive(s);
 }
 static void lock_read_unlock(scene *s) {
-    s->result = cove_block_lock_read(s->block, &s->view, s->deadline_ns);
-    if (s->result >= 0)
-        s->result = cove_block_unlock(s->block, &s->view);
+    read_under_the_lock(s, s->deadline_ns);
 }
 static void lock_write_unlock(scene *s) {
     s->result = cove_block_lock_write(s->block, &s->view, s->deadline_ns);
@@ -242,82 +313,141 @@ static void wait_registration(scene *s) {
     s->result = cove_block_wait(s->block, cove_block_version(s->block), s->soon_ns, NULL);
     s->result = s->result == COVE_ERR_TIMEOUT ? COVE_OK : s->result;
 }
+static void ask_for_fd(scene *s) {
+    int fd;
+    s->result = cove_block_fd(s->block, &fd);
+}
+static void interrupt(scene *s) {
+    cove_block_interrupt(s->block);
+    s->result = COVE_OK;
+}
 static void gc(scene *s) {
     s->result = cove_gc(NULL, 0, NULL, NULL, NULL);
 }
 
-#define SINGLE COVE_BLOCK_SINGLE
-const operation block_operations[] = {
-    {"create", 0, COVE_WHILE_USED, true, true, NULL, NULL, create, true, false, 0},
-    {"create owned", 0, COVE_WHILE_OWNED, true, true, NULL, NULL, create, true, false, 0},
-    {"create until removed", SINGLE, COVE_UNTIL_REMOVED, true, true, NULL, NULL, create, false, false, 0},
-    {"create beside the dead (sweep)", 0, COVE_WHILE_USED, true, true, leave_others, NULL, create, false, false, 0},
-    {"open", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_existing, true, false, 0},
-    {"open read-only", 0, COVE_WHILE_USED, false, false, NULL, NULL, open_read_only, true, false, 0},
-    {"open owned", 0, COVE_WHILE_OWNED, false, false, NULL, NULL, open_existing, true, false, 0},
-    {"open beside a dead member (recovery)", 0, COVE_WHILE_USED, false, false, leave_dead_member, NULL, open_existing, true, false, 0},
-    {"open beside a dead holder (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_holder, NULL, open_existing, true, false, 0},
-    {"open beside a dead reader (recovery)", SINGLE, COVE_WHILE_USED, false, false, leave_dead_reader, NULL, open_existing, true, false, 0},
-    {"open-or-create over the dead (bury)", 0, COVE_WHILE_USED, true, true, leave_dead_member, NULL, open_or_create, false, false, 0},
-    {"open-or-create over a dead owner", 0, COVE_WHILE_OWNED, true, true, leave_dead_member, NULL, open_or_create, false, false, 0},
-    {"adopt a dead owner's", 0, COVE_WHILE_OWNED, false, true, leave_dead_owner, NULL, open_existing, false, false, 0},
-    {"close, not last", 0, COVE_WHILE_USED, false, false, NULL, open_member, close_it, true, false, 0},
-    {"close, last", 0, COVE_WHILE_USED, true, true, NULL, open_member, close_it, true, false, 0},
-    {"close read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, close_it, true, false, 0},
-    {"close as owner", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, close_it, true, false, 0},
-    {"close with a write lock", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, close_it, true, false, 0},
-    {"remove by name", 0, COVE_WHILE_USED, false, true, NULL, NULL, remove_by_name, true, false, 0},
-    {"remove", 0, COVE_WHILE_USED, false, true, NULL, open_member, remove_it, true, false, 0},
-    {"own", 0, COVE_WHILE_OWNED, false, true, NULL, open_member, own, true, false, 0},
-    {"disown", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, disown, true, false, 0},
-    {"retire", 0, COVE_WHILE_OWNED, false, true, NULL, open_owner, retire, true, false, 0},
-    {"set", 0, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true, 0},
-    {"set, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, set, true, true, 0},
-    {"set past a dead reader (recovery)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false, 0},
-    {"set past a dead reader, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_reader_die, set, true, false, 0},
-    {"set after a dead writer (takeover)", 0, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
-    {"set after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, set, true, true, 0},
-    {"lock_read after a dead writer", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, lock_read_unlock, true, false,
-     0},
-    {"get", 0, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
-    {"get, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, get, true, false, 0},
-    {"get under a writer", 0, COVE_WHILE_USED, false, false, hold_for_writing, open_member, get_soon, false, false, SURVIVOR_HOLDS},
-    {"get under a writer, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_writing, open_member, get_soon, false, false,
-     SURVIVOR_HOLDS},
-    {"get after a dead writer, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, get_soon, true, false,
-     0},
-    {"lock_read under a writer, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_writing, open_member, lock_read_soon, false,
-     false, SURVIVOR_HOLDS},
-    {"set under a writer", 0, COVE_WHILE_USED, false, false, hold_for_writing, open_member, set_soon, false, false, SURVIVOR_HOLDS},
-    {"set under a reader, single copy", SINGLE, COVE_WHILE_USED, false, false, hold_for_reading, open_member, set_soon, false, false,
-     SURVIVOR_HOLDS},
-    {"get, read-only", 0, COVE_WHILE_USED, false, false, NULL, open_reader, get, true, false, 0},
-    {"lock_read, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, false, 0},
-    {"lock_read, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_read_unlock, true, true, 0},
-    {"lock_write, unlock", 0, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true, 0},
-    {"lock_write, unlock, single copy", SINGLE, COVE_WHILE_USED, false, false, NULL, open_member, lock_write_unlock, true, true, 0},
-    {"unlock after lock_write", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, unlock, true, true, 0},
-    {"abandon", 0, COVE_WHILE_USED, false, false, NULL, open_and_lock_write, abandon, true, true, 0},
-    {"repair", SINGLE, COVE_WHILE_USED, false, false, NULL, open_and_see_a_holder_die, repair, true, true, 0},
-    {"notify", 0, COVE_WHILE_USED, false, false, NULL, open_member, notify, true, false, 0},
-    {"wait registration", 0, COVE_WHILE_USED, false, false, NULL, open_member, wait_registration, false, false, 0},
-    {"gc", 0, COVE_WHILE_USED, false, false, leave_others, NULL, gc, true, false, 0},
-    {"attach again after fork", 0, COVE_WHILE_USED, false, false, NULL, inherit, set, true, false, 0},
-    {NULL, 0, 0, false, false, NULL, NULL, NULL, false, false, 0},
-};
+/* ---- Whether it is done. */
 
-/* ---- The survivor. */
-
-/* Bells and births of the dead: names that begin with a dot. */
-static int count_hidden(void) {
+static bool has_name(void) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/b", kill_domain);
+    return access(path, F_OK) == 0;
+}
+static bool is_nameless(scene *s) {
+    (void)s;
+    return !has_name();
+}
+/* What the dead have left; names with a dot are their births and bells. */
+static int count_leftovers(void) {
     int count = 0;
     DIR *dir = opendir(kill_domain);
     for (struct dirent *entry; dir && (entry = readdir(dir));)
-        count += entry->d_name[0] == '.' && strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+        count += !strncmp(entry->d_name, "leftover", 8) ||
+                 (entry->d_name[0] == '.' && strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0);
     if (dir)
         closedir(dir);
     return count;
 }
+static bool has_collected(scene *s) {
+    (void)s;
+    return count_leftovers() == 0;
+}
+static bool has_left_a_name(scene *s) {
+    (void)s;
+    return has_name();
+}
+static bool survivor_has(scene *s, int wanted) {
+    char data[VALUE_BYTES];
+    uint64_t length;
+    return cove_block_get(s->survivor, data, sizeof data, &length, NULL, COVE_TRY) == COVE_OK && value_of(data, length) == wanted;
+}
+static bool is_set(scene *s) {
+    return survivor_has(s, 1);
+}
+static bool is_as_before(scene *s) {
+    return survivor_has(s, 0);
+}
+static bool has_no_owner(scene *s) {
+    cove_object_info info;
+    (void)s;
+    return cove_inspect_object(NULL, "b", &info) == COVE_OK && !info.has_owner && has_name();
+}
+
+#define SINGLE COVE_BLOCK_SINGLE
+const operation block_operations[] = {
+    {"create", .alone = true, .removes = true, .run = create, .is_later = true, .is_done = has_left_a_name},
+    {"create owned", .lifetime = COVE_WHILE_OWNED, .alone = true, .removes = true, .run = create, .is_later = true,
+     .is_done = has_left_a_name},
+    {"create until removed", .flags = SINGLE, .lifetime = COVE_UNTIL_REMOVED, .alone = true, .removes = true, .run = create,
+     .is_later = true, .is_done = has_left_a_name},
+    {"create beside the dead (sweep)", .alone = true, .removes = true, .prepare = leave_others, .run = create, .is_later = true,
+     .is_done = has_left_a_name},
+    {"open", .run = open_existing},
+    {"open read-only", .run = open_read_only},
+    {"open owned", .lifetime = COVE_WHILE_OWNED, .run = open_existing},
+    {"open beside a dead member (recovery)", .prepare = leave_dead_member, .run = open_existing},
+    {"open beside a dead holder (recovery)", .flags = SINGLE, .prepare = leave_dead_holder, .run = open_existing, .may_be_dirty = true},
+    {"open beside a dead reader (recovery)", .flags = SINGLE, .prepare = leave_dead_reader, .run = open_existing},
+    {"open-or-create over the dead (bury)", .alone = true, .removes = true, .prepare = leave_dead_member, .run = open_or_create,
+     .is_later = true, .is_done = has_left_a_name},
+    {"open-or-create over a dead owner", .lifetime = COVE_WHILE_OWNED, .alone = true, .removes = true, .prepare = leave_dead_member,
+     .run = open_or_create, .is_later = true, .is_done = has_left_a_name},
+    {"adopt a dead owner's", .lifetime = COVE_WHILE_OWNED, .removes = true, .prepare = leave_dead_owner, .run = open_existing},
+    {"close, not last", .open = open_member, .run = close_it},
+    {"close, last", .alone = true, .removes = true, .open = open_member, .run = close_it, .is_done = is_nameless},
+    {"close read-only", .open = open_reader, .run = close_it},
+    {"close as owner", .lifetime = COVE_WHILE_OWNED, .removes = true, .open = open_owner, .run = close_it, .is_done = is_nameless},
+    {"close with a write lock", .flags = SINGLE, .open = open_and_lock_write, .run = close_it, .may_be_dirty = true},
+    {"remove by name", .removes = true, .run = remove_by_name, .is_done = is_nameless},
+    {"remove", .removes = true, .open = open_member, .run = remove_it, .is_done = is_nameless},
+    {"own", .lifetime = COVE_WHILE_OWNED, .removes = true, .open = open_member, .run = own},
+    {"disown", .lifetime = COVE_WHILE_OWNED, .removes = true, .open = open_owner, .run = disown, .is_done = has_no_owner},
+    {"retire", .lifetime = COVE_WHILE_OWNED, .removes = true, .open = open_owner, .run = retire, .is_done = is_nameless},
+    {"set", .open = open_member, .run = set, .is_done = is_set},
+    {"set, single copy", .flags = SINGLE, .open = open_member, .run = set, .is_done = is_set, .may_be_dirty = true},
+    {"set past a dead reader (recovery)", .open = open_and_see_a_reader_die, .run = set, .is_done = is_set},
+    {"set past a dead reader, single copy", .flags = SINGLE, .open = open_and_see_a_reader_die, .run = set, .is_done = is_set,
+     .may_be_dirty = true},
+    {"set after a dead writer (takeover)", .open = open_and_see_a_holder_die, .run = set, .is_done = is_set},
+    {"set after a dead writer, single copy", .flags = SINGLE, .open = open_and_see_a_holder_die, .run = set, .is_done = is_set,
+     .may_be_dirty = true},
+    {"lock_read after a dead writer", .flags = SINGLE, .open = open_and_see_a_holder_die, .run = lock_read_unlock, .may_be_dirty = true},
+    {"get", .open = open_member, .run = get},
+    {"get, single copy", .flags = SINGLE, .open = open_member, .run = get},
+    {"get while another sets", .open = be_in_company, .run = get_slowly},
+    {"get while another sets, single copy", .flags = SINGLE, .open = be_in_company, .run = get_slowly},
+    {"get under a writer", .prepare = hold_for_writing, .open = open_member, .run = get_soon, .more = SURVIVOR_HOLDS},
+    {"get under a writer, single copy", .flags = SINGLE, .prepare = hold_for_writing, .open = open_member, .run = get_soon,
+     .more = SURVIVOR_HOLDS},
+    {"get after a dead writer, single copy", .flags = SINGLE, .open = open_and_see_a_holder_die, .run = get_soon, .may_be_dirty = true},
+    {"lock_read under a writer, single copy", .flags = SINGLE, .prepare = hold_for_writing, .open = open_member, .run = lock_read_soon,
+     .more = SURVIVOR_HOLDS},
+    {"set under a writer", .prepare = hold_for_writing, .open = open_member, .run = set_soon, .more = SURVIVOR_HOLDS},
+    {"set under a reader, single copy", .flags = SINGLE, .prepare = hold_for_reading, .open = open_member, .run = set_soon,
+     .more = SURVIVOR_HOLDS},
+    {"set, asking for the turn", .prepare = hold_for_writing, .open = open_member, .run = set_later, .varies = true,
+     .more = SURVIVOR_HOLDS},
+    {"set, asking for the turn, single copy", .flags = SINGLE, .prepare = hold_for_reading, .open = open_member, .run = set_later,
+     .varies = true, .more = SURVIVOR_HOLDS},
+    {"set when its turn was a dead one's", .open = open_and_see_whose_turn_it_is_die, .run = set, .varies = true, .is_done = is_set},
+    {"get, read-only", .open = open_reader, .run = get},
+    {"lock_read, unlock", .open = open_member, .run = lock_read_unlock},
+    {"lock_read, unlock, single copy", .flags = SINGLE, .open = open_member, .run = lock_read_unlock},
+    {"lock_write, unlock", .open = open_member, .run = lock_write_unlock, .is_done = is_set},
+    {"lock_write, unlock, single copy", .flags = SINGLE, .open = open_member, .run = lock_write_unlock, .is_done = is_set,
+     .may_be_dirty = true},
+    {"unlock after lock_write", .open = open_and_lock_write, .run = unlock, .is_done = is_set},
+    {"abandon", .open = open_and_lock_write, .run = abandon, .is_done = is_as_before},
+    {"repair", .flags = SINGLE, .open = open_and_see_a_holder_die, .run = repair, .is_done = is_set, .may_be_dirty = true},
+    {"notify", .open = open_member, .run = notify},
+    {"wait registration", .open = open_member, .run = wait_registration},
+    {"ask for a descriptor", .open = open_member, .run = ask_for_fd},
+    {"interrupt", .open = open_member, .run = interrupt},
+    {"gc", .prepare = leave_others, .run = gc, .is_done = has_collected},
+    {"attach again after fork", .open = inherit, .run = set, .is_done = is_set},
+    {0},
+};
+
+/* ---- The survivor. */
 
 wrong fail_why(wrong w, const char **out_why, const char *why) {
     static char text[768];
@@ -326,28 +456,28 @@ wrong fail_why(wrong w, const char **out_why, const char *why) {
     return w;
 }
 
-/* `may_be_empty`: nobody has set a value that must be there. */
-static wrong check_value(cove_block *block, const operation *o, bool may_be_empty, const char **out_why) {
+/* `may_be_empty`: nobody has set a value that must be there. `is_disturbed`: an heir may have died in the midst of a set. */
+static wrong check_value(cove_block *block, const operation *o, bool may_be_empty, bool is_disturbed, const char **out_why) {
     char data[VALUE_BYTES];
     uint64_t length;
     cove_block_view view;
-    bool single = o->flags & SINGLE;
+    bool single = o->flags & SINGLE, may_be_dirty = o->may_be_dirty || (single && is_disturbed);
     cove_result result = cove_block_get(block, data, sizeof data, &length, NULL, cove_in_ms(1000));
     if (result == COVE_OK && length && value_of(data, length) < 0)
         return fail_why(TORN, out_why, "get gives half a value");
     if (result == COVE_OK && !length && !may_be_empty)
         return fail_why(LOST, out_why, "the value that was there has gone");
-    if (result != COVE_OK && !(single && result == COVE_ERR_UNREPAIRED))
+    if (result != COVE_OK && !(may_be_dirty && result == COVE_ERR_UNREPAIRED))
         return fail_why(HUNG, out_why, "get fails");
     result = cove_block_lock_read(block, &view, cove_in_ms(1000));
-    if (result != COVE_OK && !(single && result == COVE_OWNER_DIED))
+    if (result != COVE_OK && !(may_be_dirty && result == COVE_OWNER_DIED))
         return fail_why(HUNG, out_why, "lock_read fails");
     if (result == COVE_OK && view.length_bytes && value_of(view.data, view.length_bytes) < 0)
         return fail_why(TORN, out_why, "lock_read shows half a value");
     if (cove_block_unlock(block, &view) != COVE_OK)
         return fail_why(HUNG, out_why, "unlock fails");
     result = cove_block_lock_write(block, &view, cove_in_ms(1000));
-    if (result != COVE_OK && !(single && result == COVE_OWNER_DIED))
+    if (result != COVE_OK && !(may_be_dirty && result == COVE_OWNER_DIED))
         return fail_why(HUNG, out_why, "lock_write fails");
     if (result == COVE_OK && view.length_bytes && value_of(view.data, view.length_bytes) < 0)
         return fail_why(TORN, out_why, "lock_write shows half a value");
@@ -386,7 +516,7 @@ bool clean_up(const operation *o) {
     if (o->lifetime == COVE_UNTIL_REMOVED)
         ignored = cove_remove(NULL, "b", 0);
     ignored = cove_gc(NULL, 0, NULL, NULL, NULL);
-    if (cove_inspect_list(NULL, note_any, &left) == COVE_OK && !left && count_hidden() == 0)
+    if (cove_inspect_list(NULL, note_any, &left) == COVE_OK && !left && count_leftovers() == 0)
         return false;
     for (char name[] = "leftover0"; name[8] < '4'; name[8]++)
         ignored = cove_remove(NULL, name, COVE_REMOVE_FORCE);
@@ -406,7 +536,7 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     if (s->survivor && !(o->lifetime == COVE_WHILE_OWNED && o->removes) && !o->removes && cove_block_is_removed(s->survivor))
         w = fail_why(LOST, out_why, "the object lost its name while somebody used it");
     if (w == FINE && s->survivor)
-        w = check_value(s->survivor, o, false, out_why);
+        w = check_value(s->survivor, o, false, s->has_heir, out_why);
     /* Who comes now gets an object, and the same one while the name was not to go. */
     if (w == FINE) {
         cove_result result = cove_block_open(
@@ -417,7 +547,7 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
         else if (opened.created && s->survivor && !o->removes)
             w = fail_why(LOST, out_why, "the name led nowhere while somebody used the object");
         else
-            w = check_value(newcomer, o, opened.created || o->alone, out_why);
+            w = check_value(newcomer, o, opened.created || o->alone, s->has_heir, out_why);
     }
     if (w == FINE && cove_block_own(newcomer) != COVE_OK && o->lifetime == COVE_WHILE_OWNED)
         w = fail_why(HUNG, out_why, "own fails");
@@ -438,12 +568,26 @@ static void arrange(scene *s, const operation *o) {
         kill_die(o->name);
 }
 
+/* Somebody comes while the process is stopped at what only one may do at a time: he gets an object, or is told that it is busy. */
+static wrong look_as_newcomer(scene *s, const char **out_why) {
+    cove_block *newcomer = open_named(s, COVE_OPEN_OR_CREATE, COVE_READ_WRITE);
+    if (!newcomer && cove_last_error()->result != COVE_ERR_BUSY)
+        return fail_why(HUNG, out_why, "open fails beside a stopped process");
+    if (newcomer && cove_block_set(newcomer, value[2], VALUE_BYTES, cove_in_ms(1000)) != COVE_OK)
+        return fail_why(HUNG, out_why, "set waits for a stopped process that holds nothing");
+    ignored = cove_gc(NULL, 0, NULL, NULL, NULL);
+    wrong w = newcomer && cove_block_is_removed(newcomer) ? fail_why(LOST, out_why, "an object that is in use was collected") : FINE;
+    cove_block_close(newcomer);
+    return w;
+}
+
 static wrong look(const operation *o, scene *s, const char **out_why) {
     char data[VALUE_BYTES];
     uint64_t length;
     cove_block_view view;
+    s->looked = 1;
     if (!s->survivor)
-        return FINE;
+        return s->is_new ? look_as_newcomer(s, out_why) : FINE;
     cove_result result = cove_block_get(s->survivor, data, sizeof data, &length, NULL, COVE_TRY);
     if (result == COVE_OK && value_of(data, length) < 0)
         return fail_why(TORN, out_why, "get gives half a value under a stopped process");
@@ -453,14 +597,34 @@ static wrong look(const operation *o, scene *s, const char **out_why) {
     for (int i = 0; i < 2 && !o->open; i++)
         if (cove_block_set(s->survivor, value[0], VALUE_BYTES, cove_in_ms(1000)) != COVE_OK && !cove_block_is_removed(s->survivor))
             return fail_why(HUNG, out_why, "set waits for a stopped process that holds nothing");
+    /* Over what it may be reading. */
+    for (int i = 0; i < 3; i++)
+        ignored = cove_block_set(s->survivor, value[2], VALUE_BYTES, COVE_TRY);
     result = cove_block_lock_write(s->survivor, &view, COVE_TRY);
     if (result >= 0)
         ignored = o->flags & SINGLE ? cove_block_unlock(s->survivor, &view) : cove_block_abandon(s->survivor, &view);
     return FINE;
 }
 
-static int wait_for_the_lock(scene *s) {
-    return cove_block_set(s->survivor, value[2], VALUE_BYTES, cove_in_ms(2000)) == COVE_OK ? 0 : 1;
+/* Waits for the lock, to write or to read, or for another value. */
+static int wait_beside(const operation *o, scene *s, unsigned kind) {
+    cove_block_view view;
+    cove_time_ns start = cove_now();
+    cove_result result;
+    uint64_t version = cove_block_version(s->survivor);
+    s->waits = true;
+    if (kind % 3 == 0)
+        result = cove_block_set(s->survivor, value[2], VALUE_BYTES, cove_in_ms(2000));
+    else if (kind % 3 == 1)
+        result = cove_block_lock_read(s->survivor, &view, cove_in_ms(2000));
+    else
+        result = cove_block_wait(s->survivor, version, cove_in_ms(2000), NULL);
+    if (result < 0)
+        return o->removes && result == COVE_ERR_FORKED ? 0 : 1;
+    return cove_now() - start > IN_TIME_NS ? 2 : 0;
+}
+static void feed(scene *s) {
+    ignored = cove_block_set(s->survivor, value[2], VALUE_BYTES, cove_in_ms(1000));
 }
 
 static cove_block *heirs;
@@ -475,4 +639,4 @@ static void come_as_heir(scene *s) {
     s->result = (heirs = open_named(s, COVE_OPEN_OR_CREATE, COVE_READ_WRITE)) ? COVE_OK : cove_last_error()->result;
 }
 
-const subject blocks = {arrange, survive, look, wait_for_the_lock, {open_as_heir, set_as_heir}, {NULL, come_as_heir}};
+const subject blocks = {arrange, survive, look, wait_beside, feed, {open_as_heir, set_as_heir}, {NULL, come_as_heir}};

@@ -58,11 +58,11 @@ KILLED = [
     ("a slot that is taken over uncleared", "CRASH sync/rwlock.c covei_reader_enter, CRASH block/two_copies.c pin_current", "src/sync/rwlock.c",
      "        covei_store_seqcst(&member->slots[slot].hold[COVEI_HOLD_PIN + copy], 0);",
      "        (void)0;",
-     "open beside a dead reader", "kill"),
+     "open beside a dead reader (recovery)", "kill"),
     ("a stream's payload after its publication", "PAIR confirmed", "src/stream/write.c",
      "            covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);\n            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);",
      "            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);\n            covei_copy_in(covei_ring_payload(&stream->ring, b), data, (size_t)size_bytes);",
-     "stream: write", "kill"),
+     "stream: write, buffer in hand", "kill"),
     ("a value's description after its publication", "", "src/stream/write.c",
      "            describe(stream, b, type, size_bytes, tag);\n            result = place(stream, b, false);",
      "            result = place(stream, b, false);\n            describe(stream, b, type, size_bytes, tag);",
@@ -74,7 +74,7 @@ KILLED = [
     ("a number before its cell", "PAIR confirmed", "src/stream/write.c",
      "    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b)); /* 5 */",
      "    covei_store_release(&covei_ring_buffer(ring, b)->number, number);\n    return covei_cas_seqcst(covei_ring_cell(ring, number), cell, covei_cell_word(number, b));",
-     "stream: write", "kill"),
+     "stream: write, buffer in hand", "kill"),
     ("recovery that frees what was placed", "CRASH sync/ring.c covei_ring_forget", "src/sync/ring.c",
      "covei_cas_seqcst(&ring->own[b], &own, covei_own_of(COVEI_OWN_LEFT, own, own));",
      "covei_cas_seqcst(&ring->own[b], &own, 0);",
@@ -94,7 +94,7 @@ KILLED = [
     ("a dead slot that is alive while it is cleared", "CRASH segment/slot.c covei_slot_recover", "src/segment/slot.c",
      "    result = covei_lock_probe(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);",
      "    result = covei_lock_probe(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE, &held);\n    if (result == COVE_OK && held == COVEI_LOCK_FREE)\n        result = covei_lock_try(file, COVEI_BYTE_SLOT(index), COVEI_LOCK_EXCLUSIVE);",
-     "stream: write past a dead lossless reader", "stop"),
+     "stream: write past a dead lossless reader (recovery)", "stop"),
     ("a message's payload after its publication", "PAIR confirmed", "src/queue/push.c",
      "    covei_copy_in(covei_ring_payload(&queue->ring, b), data, (size_t)size_bytes);\n    describe(queue, b, size_bytes, tag);\n    if (covei_likely(place(queue, b, type) == COVE_OK))\n        return true;",
      "    describe(queue, b, size_bytes, tag);\n    if (covei_likely(place(queue, b, type) == COVE_OK)) {\n        covei_copy_in(covei_ring_payload(&queue->ring, b), data, (size_t)size_bytes);\n        return true;\n    }",
@@ -102,7 +102,7 @@ KILLED = [
     ("a recovery that overlooks what only the head knows", "CRASH queue/take.c covei_queue_take_run", "src/queue/take.c",
      "        if (covei_cell_buffer(head) == slot)\n            claim(member, ring, head, next, true);\n",
      "",
-     "queue: take the last", "kill"),
+     "queue: take the last, put back", "kill"),
     ("a head that moves without a claim", "CRASH queue/take.c claim, PAIR head", "src/queue/take.c",
      "        if (covei_unlikely(covei_cell_buffer(head) != me))\n            claim(&queue->member, ring, head, first, false);\n",
      "",
@@ -126,7 +126,7 @@ KILLED = [
     ("a claimant that trusts what stands", "CRASH segment/slot.c try_slot, CRASH segment/slot.c covei_slot_give_back", "src/segment/slot.c",
      "    clear_slot(member, index);\n    result = covei_lock_try(",
      "    result = covei_lock_try(",
-     "open beside a dead reader", "stop"),
+     "open beside a dead reader (recovery)", "stop"),
     ("an owner's last wish that nobody carries out", "CRASH segment/owner.c covei_owner_retire, CRASH segment/attach.c covei_segment_close", "src/segment/remove.c",
      "        *out_dead = true; /* its owner meant",
      "        *out_dead = held == COVEI_LOCK_FREE; /* its owner meant",
@@ -217,6 +217,8 @@ def look_at_the_list():
     for name, _, file, old, *_ in KILLED + RACED:
         if (ROOT / file).read_text().count(old) != 1:
             problems.append(f"tests/kill/faults.py: {name}: the place in {file} is not there any more")
+    operations = set(re.findall(r'^    \{"([^"]+)"', "".join(p.read_text() for p in (ROOT / "tests/kill").glob("*s.c")), re.M))
+    problems += [f"tests/kill/faults.py: {fault[0]}: there is no operation {fault[5]}" for fault in KILLED if fault[5] not in operations]
     for name, _, model, mutation in MODELLED:
         if f" MUTATION {mutation} " not in (ROOT / f"tests/model/{model}.pml").read_text():
             problems.append(f"tests/kill/faults.py: {name}: {model}.pml has no mutation {mutation}")
@@ -237,24 +239,30 @@ def compiled(directory, program, files, *options):
 
 
 def fails(command, seconds, environment=None):
-    """A program that does not end has failed too. What it leaves in memory goes with it."""
+    """How it fails, or nothing. A program that does not end has failed too. What it leaves in memory goes with it."""
     with tempfile.TemporaryDirectory(prefix="cove-fault-", dir="/dev/shm") as root:
-        program = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    env=dict(environment or os.environ, COVE_TEST_ROOT=root))
         try:
-            return program.wait(seconds) not in (0, 2)
+            said, _ = program.communicate(timeout=seconds)
+            if program.returncode == 2:
+                sys.exit(f"{command}: {said}")
+            if program.returncode == 0:
+                return ""
+            return "already without a death" if "even without a death" in said else "as told"
         except subprocess.TimeoutExpired:
             program.kill()
-            program.wait()
-            return True
+            program.communicate()
+            return "without end"
         finally:
             shutil.rmtree(f"/dev/shm/cove-kill-{program.pid}", ignore_errors=True)
 
 
 def caught_by_death(directory, operation, mode):
-    stride = "29" if operation.startswith(("create", "open")) or mode == "stop" else "1"  # thousands of instructions, or hundreds
-    return compiled(directory, "cove-kill", [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))], "-O2", "-Wl,-z,now") and \
-        fails([str(directory / "cove-kill"), "--only", operation, "--mode", mode, "--stride", stride, "--first"], 240)
+    stride = "29" if operation.startswith(("create", "open", "queue: take past")) or mode == "stop" else "1"  # thousands of instructions, or hundreds
+    if not compiled(directory, "cove-kill", [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))], "-O2", "-Wl,-z,now"):
+        return ""
+    return fails([str(directory / "cove-kill"), "--exactly", operation, "--mode", mode, "--stride", stride, "--first"], 240)
 
 
 def caught_by_threads(directory):
@@ -283,14 +291,15 @@ results = []
 
 
 def tell(found, name, labels, by):
-    results.append(found)
+    results.append(bool(found))
     print(f"{'caught' if found else 'NOT CAUGHT':10} {name}  (by: {by}{'; for: ' + labels if labels else ''})", flush=True)
 
 
 for name, labels, file, old, new, operation, mode in KILLED:
     if wanted in name:
         with planted(file, old, new) as directory:
-            tell(caught_by_death(pathlib.Path(directory), operation, mode), name, labels,
+            how = caught_by_death(pathlib.Path(directory), operation, mode)
+            tell(how, name, labels, how if how == "already without a death" else
                  f"{'stopped' if mode == 'stop' else 'killed'} at every instruction of {operation}")
 for name, labels, model, mutation in MODELLED:
     if wanted in name:

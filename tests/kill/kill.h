@@ -24,20 +24,26 @@ typedef struct scene {
     cove_queue *queue, *queue_survivor;
     cove_message message;
     /* Of messages, by tag: those of survivors from 1 on, the child's from CHILD_TAGS on. */
-    uint8_t seen[256];     /* how often a survivor got it */
-    uint8_t had[256];      /* the child got it, and had returned from that: 1; and was done with it: 2 */
-    uint32_t pushed;       /* by survivors */
-    uint32_t child_pushed; /* by the child, and it had returned from that */
-    uint32_t first_order;  /* tag that a survivor got last as a first delivery */
-    uint64_t written;      /* the newest number before the operation */
-    uint64_t first;        /* the number that the survivor reads next, before the operation */
-    int fd;                /* the survivor's, where it waits by a descriptor */
-    uint64_t looked;       /* what the survivor has read up to, while the process was stopped */
+    uint8_t seen[256];      /* how often a survivor got it */
+    uint8_t had[256];       /* the child got it, and had returned from that: 1; and was done with it: 2 */
+    uint32_t pushed;        /* by survivors */
+    uint32_t child_pushed;  /* by the child, and it had returned from that */
+    uint32_t first_order;   /* tag that a survivor got last as a first delivery */
+    uint64_t written;       /* the newest number that a write has returned from */
+    uint64_t first;         /* the number that the survivor reads next, before the operation */
+    int fd;                 /* the survivor's, where it waits by a descriptor */
+    uint64_t looked;        /* what the survivor has read up to, while the process was stopped; of blocks: it has looked */
+    char read[VALUE_BYTES]; /* what the stepped operation has read; looked at when it is over */
+    uint64_t read_bytes;    /* 0: nothing */
+    char *out;              /* of the child: touchy memory to read to */
     unsigned flags;
     cove_lifetime lifetime;
-    cove_time_ns deadline_ns, soon_ns; /* told before the stepping, so that the clock is not stepped through */
-    cove_result result;                /* of the operation, where the child lived to see it */
+    cove_time_ns deadline_ns, soon_ns, later_ns; /* told before the stepping, so that the clock is not stepped through */
+    cove_result result;                          /* of the operation, where the child lived to see it */
     bool finished;
+    bool waits;    /* a waiter is about to sleep */
+    bool was_fed;  /* the survivor has put something there for a waiter */
+    bool is_new;   /* what others see has changed since the instruction before */
     bool has_heir; /* somebody else has worked on it after the death, and was killed too */
 } scene;
 
@@ -56,7 +62,9 @@ typedef struct subject {
     void (*arrange)(scene *s, const struct operation *o);                        /* the survivor, before the operation */
     wrong (*survive)(const struct operation *o, scene *s, const char **out_why); /* everything that survivors may want to do, and the end */
     wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
-    int (*wait)(scene *s); /* a waiter beside the killed one: 0 when it got what it waited for */
+    int (*wait)(const struct operation *o, scene *s,
+                unsigned kind); /* a waiter beside the killed one: 0 when it got what it waited for in time */
+    void (*feed)(scene *s);     /* in the parent, after the death: makes sure that there is something to get for the waiter */
     heir attached, newcomer;
 } subject;
 extern const subject blocks, streams, queues;
@@ -67,14 +75,16 @@ typedef struct operation {
     cove_lifetime lifetime;
     bool alone;                /* no survivor is attached while the child works */
     bool removes;              /* the name may be gone afterwards */
+    bool may_be_dirty;         /* a single copy may be left half edited */
     void (*prepare)(scene *s); /* in the parent, before the fork; may be null */
     void (*open)(scene *s);    /* in the child, not stepped; null: nothing is opened */
     void (*run)(scene *s);     /* in the child, stepped */
-    bool for_stops;            /* also stopped there, and gone on */
-    bool for_waiters;          /* also killed there while somebody waits beside it */
+    bool (*is_done)(scene *s); /* in the parent, when the child got through undisturbed: whether it did what it says; may be null */
+    bool is_later;             /* the child's clock is a second ahead: what is done once in a while is due, like a sweep */
+    bool varies;               /* which way it takes depends on how long it takes */
     unsigned more;             /* the subject's own, and */
 } operation;
-/* The survivor holds what the operation waits for until it is over, so nobody else goes on after a death. */
+/* The survivor holds what the operation waits for until it is over, so nobody else goes on after a death, nor beside one who is stopped. */
 #define SURVIVOR_HOLDS (1u << 31)
 extern const operation block_operations[], stream_operations[], queue_operations[];
 
@@ -86,8 +96,13 @@ void value_fill(char *data, int version);
 int value_of(const char *data, uint64_t length);
 
 _Noreturn void kill_die(const char *what);
-/* Has somebody do it, and die. */
+/* Has so many do it, each beside the others, and then die together. */
+void after_deaths_of(scene *s, unsigned count, void (*act)(scene *s));
 void after_death_of(scene *s, void (*act)(scene *s));
+/* How long a waiter may wait at most for what is there: far longer than a slice, far shorter than its deadline. */
+#define IN_TIME_NS UINT64_C(500000000)
+/* Memory of VALUE_BYTES whose first touch has `act` done: what another does in the midst of what is stepped. */
+char *touchy_memory(scene *s, void (*act)(scene *s));
 /* `w`, and why, with the last error beside it. */
 wrong fail_why(wrong w, const char **out_why, const char *why);
 /* Whether the survivor's descriptor tells of what has come: at once from a process that lived to ring, else by the bell's own second, which

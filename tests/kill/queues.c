@@ -11,7 +11,7 @@
 #define HOLDS 3u
 #define CHILD_TAGS 100u
 
-/* operation.more: bits 0-3 how many messages the child may get done · and */
+/* operation.more: bits 0-3 how many messages the child may have got done when it dies in the call · and */
 #define TAKES(count) (count)
 #define STARTS_EMPTY 16u   /* else three messages wait */
 #define HAS_BELL 32u       /* the survivor waits by a descriptor */
@@ -22,6 +22,7 @@
 #define DEADLY 1024u      /* what was delivered twice goes to the dead letters */
 #define GIVEN_BACK 2048u  /* the first message was put back: it is delivered again without a death */
 #define ONE_MESSAGE 4096u /* waits, and not three */
+#define IS_FULL 8192u
 
 #define HEIRS_TAG 200u
 
@@ -74,7 +75,10 @@ static void arrange(scene *s, const operation *o) {
             cove_queue_pop(s->queue_survivor, value[2], VALUE_BYTES, NULL, COVE_TRY) != COVE_ERR_EMPTY)
             kill_die("fd");
     }
-    unsigned count = o->more & (STARTS_EMPTY | HAS_BELL | ONLY_PRODUCER) ? 0 : o->more & DROPS ? DEPTH : o->more & ONE_MESSAGE ? 1 : 3;
+    unsigned count = o->more & (STARTS_EMPTY | HAS_BELL | ONLY_PRODUCER) ? 0
+                     : o->more & (DROPS | IS_FULL)                       ? DEPTH
+                     : o->more & ONE_MESSAGE                             ? 1
+                                                                         : 3;
     while (s->pushed < count)
         if (push_as_survivor(s, s->queue_survivor, COVE_TRY) < 0)
             kill_die("push");
@@ -83,6 +87,14 @@ static void arrange(scene *s, const operation *o) {
         if (cove_queue_take(s->queue_survivor, &m, COVE_TRY) < 0 || cove_queue_put_back(s->queue_survivor, &m) != COVE_OK)
             kill_die("put back");
     }
+}
+
+/* Notes how far the child, or a heir, got with a message. A tag that nobody gave is seen by note(). */
+static void has(scene *s, const cove_message *m, uint8_t how_far) {
+    if (m->tag < sizeof s->had)
+        s->had[m->tag] |= how_far;
+    else
+        s->result = COVE_ERR_DAMAGED;
 }
 
 /* ---- What the child has before it is stepped. */
@@ -113,13 +125,13 @@ static void have_a_message(scene *s) {
     be_a_consumer(s);
     if (cove_queue_take(s->queue, &s->message, COVE_TRY) < 0)
         kill_die("take");
-    s->had[s->message.tag] |= 1;
+    has(s, &s->message, 1);
 }
 static void have_both(scene *s) {
     have_a_loan(s);
     if (cove_queue_take(s->queue, &s->message, COVE_TRY) < 0)
         kill_die("take");
-    s->had[s->message.tag] |= 1;
+    has(s, &s->message, 1);
 }
 static void have_pushed(scene *s) {
     be_a_producer(s);
@@ -133,7 +145,7 @@ static void have_popped(scene *s) {
     be_a_consumer(s);
     if (cove_queue_pop(s->queue, data, VALUE_BYTES, &m, COVE_TRY) < 0)
         kill_die("pop");
-    s->had[m.tag] |= 3;
+    has(s, &m, 3);
 }
 /* Others die first. */
 static void see_a_producer_die(scene *s) {
@@ -143,8 +155,7 @@ static void see_a_producer_die(scene *s) {
 /* All that there is was in the hands of one who is dead. */
 static void see_a_consumer_die(scene *s) {
     be_a_consumer(s);
-    for (int i = 0; i < 3; i++)
-        after_death_of(s, have_a_message);
+    after_deaths_of(s, 3, have_a_message);
 }
 
 /* The first message has killed two, and that is known. */
@@ -153,6 +164,33 @@ static void see_two_die_of_one(scene *s) {
     after_death_of(s, have_a_message);
     after_death_of(s, have_a_message);
     after_death_of(s, be_a_member);
+}
+
+/* The handle is the parent's; the first use in the child attaches again. */
+static void inherit(scene *s) {
+    s->queue = s->queue_survivor;
+}
+/* Another consumer takes the next while the child copies one: what the child is done with then is only in its cursor. */
+static cove_queue *another;
+static void another_pops(scene *s) {
+    cove_message m;
+    char data[VALUE_BYTES];
+    if (cove_queue_pop(another, data, sizeof data, &m, COVE_TRY) < 0)
+        kill_die("pop");
+    has(s, &m, 3);
+}
+static void be_in_company(scene *s) {
+    another = open_with(s, COVE_QUEUE_CONSUMER, COVE_READ_WRITE);
+    be_a_consumer(s);
+    s->out = touchy_memory(s, another_pops);
+}
+static void have_popped_in_company(scene *s) {
+    cove_message m;
+    be_in_company(s);
+    if (cove_queue_pop(s->queue, s->out, VALUE_BYTES, &m, COVE_TRY) < 0)
+        kill_die("pop");
+    has(s, &m, 3);
+    be_a_producer(s);
 }
 
 /* ---- What is stepped. */
@@ -184,6 +222,17 @@ static void push_one(scene *s) {
     s->result = cove_queue_push(s->queue, value[1], VALUE_BYTES, CHILD_TAGS + s->child_pushed, s->deadline_ns);
     if (s->result >= 0)
         s->child_pushed++;
+}
+/* Until soon: it is full. */
+static void push_in_vain(scene *s) {
+    s->result = cove_queue_push(s->queue, value[1], VALUE_BYTES, CHILD_TAGS + s->child_pushed, s->soon_ns);
+    s->child_pushed += s->result >= 0;
+    s->result = s->result == COVE_ERR_FULL ? COVE_OK : s->result;
+}
+static void wait_for_members(scene *s) {
+    uint32_t producers = 3, consumers = 3;
+    s->result = cove_queue_wait_members(s->queue, &producers, &consumers, s->soon_ns);
+    s->result = s->result == COVE_ERR_TIMEOUT ? COVE_OK : s->result;
 }
 static void push_twice(scene *s) {
     push_one(s);
@@ -219,10 +268,18 @@ static void commit(scene *s) {
         s->child_pushed++;
 }
 static void pop_one(scene *s) {
-    char data[VALUE_BYTES];
-    s->result = cove_queue_pop(s->queue, data, sizeof data, &s->message, s->deadline_ns);
+    s->result = cove_queue_pop(s->queue, s->read, sizeof s->read, &s->message, s->deadline_ns);
+    s->read_bytes = s->result >= 0 ? s->message.length_bytes : 0;
     if (s->result >= 0)
-        s->had[s->message.tag] |= 3;
+        has(s, &s->message, 3);
+}
+static void pop_in_company(scene *s) {
+    s->result = cove_queue_pop(s->queue, s->out, VALUE_BYTES, &s->message, s->deadline_ns);
+    if (s->result < 0)
+        return;
+    has(s, &s->message, 3);
+    memcpy(s->read, s->out, VALUE_BYTES);
+    s->read_bytes = s->message.length_bytes;
 }
 static void pop_many(scene *s) {
     cove_message m[2];
@@ -230,17 +287,22 @@ static void pop_many(scene *s) {
     char data[2 * VALUE_BYTES];
     s->result = cove_queue_pop_many(s->queue, data, sizeof data, m, 2, &count, s->deadline_ns);
     for (uint32_t i = 0; i < count; i++)
-        s->had[m[i].tag] |= 3;
+        has(s, &m[i], 3);
+    if (count == 2)
+        memcpy(s->read, data + VALUE_BYTES, VALUE_BYTES);
+    s->read_bytes = count == 2 ? m[1].length_bytes : 0;
 }
 static void take(scene *s) {
     s->result = cove_queue_take(s->queue, &s->message, s->deadline_ns);
     if (s->result >= 0)
-        s->had[s->message.tag] |= 1;
+        has(s, &s->message, 1);
 }
 static void done(scene *s) {
+    memcpy(s->read, s->message.data, VALUE_BYTES); /* the last moment at which it must be whole */
+    s->read_bytes = s->message.length_bytes;
     s->result = cove_queue_done(s->queue, &s->message);
     if (s->result >= 0)
-        s->had[s->message.tag] |= 2;
+        has(s, &s->message, 2);
 }
 static void put_back(scene *s) {
     s->result = cove_queue_put_back(s->queue, &s->message);
@@ -256,8 +318,8 @@ static void take_and_put_back(scene *s) {
         put_back(s);
 }
 static void peek(scene *s) {
-    char data[VALUE_BYTES];
-    s->result = cove_queue_peek(s->queue, data, sizeof data, NULL, s->deadline_ns);
+    s->result = cove_queue_peek(s->queue, s->read, sizeof s->read, &s->message, s->deadline_ns);
+    s->read_bytes = s->result >= 0 ? s->message.length_bytes : 0;
 }
 static void wait_for_message(scene *s) {
     s->result = cove_queue_wait(s->queue, s->soon_ns);
@@ -271,42 +333,47 @@ static void ask_for_fd(scene *s) {
         ;
 }
 
-#define USED COVE_WHILE_USED
 const operation queue_operations[] = {
-    {"queue: create", 0, USED, true, true, NULL, NULL, create, true, false, 0},
-    {"queue: open", 0, USED, false, false, NULL, NULL, open_existing, true, false, 0},
-    {"queue: open as only producer", 0, USED, false, false, NULL, NULL, open_only_producer, true, false, ONLY_PRODUCER},
-    {"queue: open as only consumer", 0, USED, false, false, NULL, NULL, open_only_consumer, true, false, ONLY_CONSUMER},
-    {"queue: close a producer", 0, USED, false, false, NULL, have_pushed, close_it, true, false, 0},
-    {"queue: close with a loan and a message", 0, USED, false, false, NULL, have_both, close_it, true, false, 0},
-    {"queue: close a consumer", 0, USED, false, false, NULL, have_popped, close_it, true, false, TAKES(1)},
-    {"queue: first push", 0, USED, false, false, NULL, be_a_member, push_one, true, true, STARTS_EMPTY},
-    {"queue: push", 0, USED, false, false, NULL, have_pushed, push_one, true, true, STARTS_EMPTY},
-    {"queue: push, no buffer in hand", 0, USED, false, false, NULL, have_pushed, push_twice, true, false, MANY_MEMBERS | STARTS_EMPTY},
-    {"queue: push as only producer", 0, USED, false, false, NULL, have_pushed, push_twice, true, true, ONLY_PRODUCER},
-    {"queue: push to who waits by a descriptor", 0, USED, false, false, NULL, be_a_producer, push_one, true, false, HAS_BELL},
-    {"queue: push after a dead producer", 0, USED, false, false, NULL, see_a_producer_die, push_twice, true, false, STARTS_EMPTY},
-    {"queue: push and drop the oldest", 0, USED, false, false, NULL, be_a_producer, push_one, true, false, DROPS | TAKES(1)},
-    {"queue: push many", 0, USED, false, false, NULL, be_a_producer, push_many, true, true, STARTS_EMPTY},
-    {"queue: reserve, commit", 0, USED, false, false, NULL, be_a_producer, reserve_and_commit, true, false, 0},
-    {"queue: reserve, abandon", 0, USED, false, false, NULL, be_a_producer, reserve_and_abandon, true, false, 0},
-    {"queue: commit", 0, USED, false, false, NULL, have_a_loan, commit, true, true, STARTS_EMPTY},
-    {"queue: first pop", 0, USED, false, false, NULL, be_a_member, pop_one, true, false, TAKES(1)},
-    {"queue: pop", 0, USED, false, false, NULL, have_popped, pop_one, true, false, TAKES(2)},
-    {"queue: pop many", 0, USED, false, false, NULL, be_a_consumer, pop_many, true, false, TAKES(2)},
-    {"queue: pop as only consumer", 0, USED, false, false, NULL, have_popped, pop_one, true, false, ONLY_CONSUMER | TAKES(2)},
-    {"queue: pop what was given back", 0, USED, false, false, NULL, be_a_consumer, pop_one, true, false, GIVEN_BACK | TAKES(1)},
-    {"queue: pop past a dead consumer (recovery)", 0, USED, false, false, NULL, see_a_consumer_die, pop_one, true, false, TAKES(1)},
-    {"queue: take past a dead letter", 0, USED, false, false, NULL, see_two_die_of_one, take_and_put_back, false, false, DEADLY},
-    {"queue: take the last, put back", 0, USED, false, false, NULL, be_a_consumer, take_and_put_back, true, false, ONE_MESSAGE},
-    {"queue: take, done", 0, USED, false, false, NULL, be_a_consumer, take_and_done, true, false, TAKES(1)},
-    {"queue: take, put back", 0, USED, false, false, NULL, be_a_consumer, take_and_put_back, true, false, 0},
-    {"queue: done", 0, USED, false, false, NULL, have_a_message, done, true, false, TAKES(1)},
-    {"queue: put back", 0, USED, false, false, NULL, have_a_message, put_back, true, true, 0},
-    {"queue: peek", 0, USED, false, false, NULL, be_a_member, peek, true, false, 0},
-    {"queue: peek, read-only", 0, USED, false, false, NULL, be_an_onlooker, peek, true, false, 0},
-    {"queue: wait", 0, USED, false, false, NULL, be_a_consumer, wait_for_message, true, false, STARTS_EMPTY},
-    {"queue: ask for a descriptor", 0, USED, false, false, NULL, be_a_member, ask_for_fd, false, false, STARTS_EMPTY},
+    {"queue: create", .alone = true, .removes = true, .run = create, .is_later = true},
+    {"queue: open", .run = open_existing},
+    {"queue: open as only producer", .run = open_only_producer, .more = ONLY_PRODUCER},
+    {"queue: open as only consumer", .run = open_only_consumer, .more = ONLY_CONSUMER},
+    {"queue: close a producer", .open = have_pushed, .run = close_it},
+    {"queue: close with a loan and a message", .open = have_both, .run = close_it},
+    {"queue: close a consumer", .open = have_popped, .run = close_it, .more = TAKES(1)},
+    {"queue: first push", .open = be_a_member, .run = push_one, .more = STARTS_EMPTY},
+    {"queue: push", .open = have_pushed, .run = push_one, .more = STARTS_EMPTY},
+    {"queue: push, no buffer in hand", .open = have_pushed, .run = push_twice, .more = MANY_MEMBERS | STARTS_EMPTY},
+    {"queue: push as only producer", .open = have_pushed, .run = push_twice, .more = ONLY_PRODUCER},
+    {"queue: push to who waits by a descriptor", .open = be_a_producer, .run = push_one, .more = HAS_BELL},
+    {"queue: push after a dead producer", .open = see_a_producer_die, .run = push_twice, .more = STARTS_EMPTY},
+    {"queue: push and drop the oldest", .open = be_a_producer, .run = push_one, .more = DROPS | TAKES(1)},
+    {"queue: push into a full one", .open = be_a_producer, .run = push_in_vain, .varies = true, .more = IS_FULL},
+    {"queue: push past what another has popped", .open = have_popped_in_company, .run = push_twice},
+    {"queue: push again after fork", .open = inherit, .run = push_one},
+    {"queue: pop again after fork", .open = inherit, .run = pop_one, .more = TAKES(1)},
+    {"queue: wait for members", .open = be_a_producer, .run = wait_for_members, .varies = true},
+    {"queue: push many", .open = be_a_producer, .run = push_many, .more = STARTS_EMPTY},
+    {"queue: reserve, commit", .open = be_a_producer, .run = reserve_and_commit},
+    {"queue: reserve, abandon", .open = be_a_producer, .run = reserve_and_abandon},
+    {"queue: commit", .open = have_a_loan, .run = commit, .more = STARTS_EMPTY},
+    {"queue: first pop", .open = be_a_member, .run = pop_one, .more = TAKES(1)},
+    {"queue: pop", .open = have_popped, .run = pop_one, .more = TAKES(2)},
+    {"queue: pop while another pops", .open = be_in_company, .run = pop_in_company, .more = TAKES(1)},
+    {"queue: pop many", .open = be_a_consumer, .run = pop_many, .more = TAKES(2)},
+    {"queue: pop as only consumer", .open = have_popped, .run = pop_one, .more = ONLY_CONSUMER | TAKES(2)},
+    {"queue: pop what was given back", .open = be_a_consumer, .run = pop_one, .more = GIVEN_BACK | TAKES(1)},
+    {"queue: pop past a dead consumer (recovery)", .open = see_a_consumer_die, .run = pop_one, .more = TAKES(1)},
+    {"queue: take past a dead letter", .open = see_two_die_of_one, .run = take_and_put_back, .is_later = true, .more = DEADLY},
+    {"queue: take the last, put back", .open = be_a_consumer, .run = take_and_put_back, .more = ONE_MESSAGE},
+    {"queue: take, done", .open = be_a_consumer, .run = take_and_done, .more = TAKES(1)},
+    {"queue: take, put back", .open = be_a_consumer, .run = take_and_put_back},
+    {"queue: done", .open = have_a_message, .run = done, .more = TAKES(1)},
+    {"queue: put back", .open = have_a_message, .run = put_back},
+    {"queue: peek", .open = be_a_member, .run = peek},
+    {"queue: peek, read-only", .open = be_an_onlooker, .run = peek},
+    {"queue: wait", .open = be_a_consumer, .run = wait_for_message, .varies = true, .more = STARTS_EMPTY},
+    {"queue: ask for a descriptor", .open = be_a_member, .run = ask_for_fd, .more = STARTS_EMPTY},
     {0},
 };
 
@@ -350,13 +417,15 @@ static wrong drain(scene *s, cove_queue *queue, cove_time_ns patience_ms, const 
 
 /* Every message that was pushed has come, but for those that the child got done, or was about to. */
 static wrong count_all(const operation *o, scene *s, const char **out_why) {
-    unsigned missing = 0, may_be_missing = o->more & 15u;
+    unsigned missing = 0, may_be_missing = s->finished && !(o->more & DROPS) ? 0 : o->more & 15u;
     for (unsigned tag = 1; tag <= s->pushed; tag++)
-        missing += !s->seen[tag];
+        missing += !s->seen[tag] && !(s->had[tag] & 2);
     for (unsigned i = 0; i < s->child_pushed; i++)
-        if (!s->seen[CHILD_TAGS + i] && s->has_heir)
+        if (s->seen[CHILD_TAGS + i] || s->had[CHILD_TAGS + i] & 2)
+            continue;
+        else if (s->has_heir)
             missing++; /* he may have taken it */
-        else if (!s->seen[CHILD_TAGS + i])
+        else
             return fail_why(LOST, out_why, "a message of the dead one's has gone, and its push had returned");
     if (s->has_heir) /* took one, and dropped one where its push had to */
         may_be_missing += o->more & DROPS ? 2 : 1;
@@ -487,15 +556,25 @@ static wrong look(const operation *o, scene *s, const char **out_why) {
     return w;
 }
 
-/* Waits for a message. That none comes is right only where none was pushed. */
-static int wait_for_a_message(scene *s) {
+/* Waits for a message, in a take or in a wait. */
+static int wait_for_a_message(const operation *o, scene *s, unsigned kind) {
     cove_message m;
-    cove_queue_info info;
     const char *why;
-    cove_result result = cove_queue_take(s->queue_survivor, &m, cove_in_ms(40));
-    if (result >= 0)
-        return note(s, &m, result, &why) != FINE || cove_queue_done(s->queue_survivor, &m) != COVE_OK;
-    return result != COVE_ERR_EMPTY || cove_queue_get_info(s->queue_survivor, &info) != COVE_OK || info.ready_count;
+    cove_time_ns start = cove_now();
+    s->waits = true;
+    if (kind % 2 && cove_queue_wait(s->queue_survivor, cove_in_ms(2000)) != COVE_OK)
+        return 1;
+    cove_result result = cove_queue_take(s->queue_survivor, &m, cove_in_ms(2000));
+    if (result == COVE_ERR_IN_USE && o->more & ONLY_CONSUMER)
+        return 0; /* told at once, and not after the death */
+    if (result < 0 || note(s, &m, result, &why) != FINE || cove_queue_done(s->queue_survivor, &m) != COVE_OK)
+        return 1;
+    return cove_now() - start > IN_TIME_NS ? 2 : 0;
+}
+/* Where it was full, there is something. */
+static void feed(scene *s) {
+    if (push_as_survivor(s, s->queue_survivor, COVE_TRY) < 0)
+        s->was_fed = true;
 }
 
 static cove_queue *heirs;
@@ -507,7 +586,7 @@ static void pop_and_push_as_heir(scene *s) {
     char data[VALUE_BYTES];
     cove_message m;
     if (cove_queue_pop(heirs, data, sizeof data, &m, COVE_TRY) >= 0)
-        s->had[m.tag] |= 3;
+        has(s, &m, 3);
     s->result = cove_queue_push(heirs, value[2], VALUE_BYTES, HEIRS_TAG, s->deadline_ns);
 }
 static void come_as_heir(scene *s) {
@@ -515,4 +594,4 @@ static void come_as_heir(scene *s) {
     s->result = cove_queue_open(&heirs, "b", &options);
 }
 
-const subject queues = {arrange, survive, look, wait_for_a_message, {open_as_heir, pop_and_push_as_heir}, {NULL, come_as_heir}};
+const subject queues = {arrange, survive, look, wait_for_a_message, feed, {open_as_heir, pop_and_push_as_heir}, {NULL, come_as_heir}};

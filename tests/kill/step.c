@@ -4,6 +4,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
@@ -13,6 +14,9 @@
 #define BREAKPOINT 0xcc
 
 static step_trace *recording;
+/* The kernel's page of code (vdso): it only reads the clock, and no breakpoint can be had there. */
+#define KERNELS_BYTES (2 * 4096)
+static uintptr_t kernels_code;
 static struct {
     const uint8_t *memory;
     size_t bytes;
@@ -62,7 +66,7 @@ static void on_trap(int number, siginfo_t *info, void *context) {
     if (recording) {
         if (at == (uintptr_t)step_end)
             registers[REG_EFL] &= ~TRAP_FLAG;
-        else if (recording->count < STEP_MOST) {
+        else if (recording->count < STEP_MOST && at - kernels_code >= KERNELS_BYTES) {
             recording->is_new[recording->count] = look_for_change(registers);
             recording->address[recording->count++] = at;
         }
@@ -96,6 +100,7 @@ static void install(void) {
 
 void step_record(step_trace *trace) {
     install();
+    kernels_code = getauxval(AT_SYSINFO_EHDR);
     recording = trace;
     trace->count = 0;
 }
@@ -116,6 +121,18 @@ bool step_act_at(uintptr_t address, uint32_t occurrence, int signal_number) {
     stop.left = occurrence;
     stop.signal_number = signal_number;
     return true;
+}
+
+/* In a signal's handler, where the trap flag is off anyway. */
+static bool was_set;
+void step_pause(void) {
+    was_set = stop.is_set;
+    if (was_set)
+        *stop.address = stop.original;
+}
+void step_resume(void) {
+    if (was_set)
+        *stop.address = BREAKPOINT;
 }
 
 __attribute__((noinline)) void step_begin(void) {

@@ -26,8 +26,12 @@ void step_record(step_trace *trace);
 /* Memory that others see; at most STEP_WATCHED_MOST bytes of it, in the child that records. */
 #define STEP_WATCHED_MOST (256 << 10)
 void step_watch(const void *memory, size_t bytes);
-/* False where no breakpoint can be had: the kernel's own page (vdso). */
+/* False where no breakpoint can be had. */
 bool step_act_at(uintptr_t address, uint32_t occurrence, int signal_number);
+
+/* What is done between the two is not of what is stepped. */
+void step_pause(void);
+void step_resume(void);
 
 void step_begin(void);
 void step_end(void);
