@@ -434,26 +434,45 @@ cove_result covei_segment_open(const covei_request *request, covei_member *membe
 
 /* ---- Closing. */
 
-/* The last one out removes, where the lifetime says so. One try: whoever is faster does the same. */
-static void bury_if_last(covei_member *member) {
-    covei_file file;
-    covei_lock held;
-    bool dead = false;
-    if (member->lifetime == COVE_UNTIL_REMOVED || covei_member_is_removed(member))
-        return;
-    /* Asked of P first: mostly others are still there, and that costs one call. */
+/* How D is held by others, as far as P can tell: one call, which mostly is all, since others are still there. */
+static covei_lock held_by_others(covei_member *member) {
     covei_file probe = {(int64_t)covei_load_relaxed(&member->probe)};
     covei_file_facts facts;
-    if (covei_file_look(probe, &facts) == COVE_OK && covei_identity_equal(facts.identity, member->identity) &&
-        covei_lock_probe(probe, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE, &held) == COVE_OK && held != COVEI_LOCK_FREE)
-        return;
+    covei_lock held;
+    if (covei_file_look(probe, &facts) != COVE_OK || !covei_identity_equal(facts.identity, member->identity) || !facts.has_name ||
+        covei_lock_probe(probe, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE, &held) != COVE_OK)
+        return COVEI_LOCK_SHARED; /* cannot be told: the next call's work */
+    return held;
+}
+
+/* Whether there is no more to do: it has gone, or it is not to go. */
+static bool try_to_bury(covei_member *member) {
+    covei_file file;
+    bool dead = false;
+    covei_lock held = held_by_others(member);
+    if (held != COVEI_LOCK_FREE)
+        return held == COVEI_LOCK_SHARED;
     if (covei_member_file(member, COVE_READ_WRITE, &file) != COVE_OK)
-        return; /* a reader that may not write: the next call's work */
+        return true; /* a reader that may not write: the next call's work */
     cove_result result = covei_is_leftover(file, member->lifetime, &dead);
     if (result == COVE_OK && dead)
         result = covei_bury(&(covei_corpse){member->domain, member->name, file, member->identity, member->id}, member->lifetime);
-    (void)result;
     covei_file_close(file);
+    bool stays = member->lifetime == COVE_WHILE_OWNED && covei_load_seqcst(&member->header->owner) == COVEI_OWNER_NONE;
+    return result != COVEI_AGAIN && (result != COVE_OK || dead || stays);
+}
+
+/* The last one out removes, where the lifetime says so. Who has D to himself is about to bury it, which is as good; or he is one who may
+ * not, as another user in a sticky directory, and lets go again: so a few looks, for some 50 ms; after that it is the next call's work. */
+#define LOOKS_AT_CLOSE 17
+static void bury_if_last(covei_member *member) {
+    uint64_t pause_ns = 20000;
+    if (member->lifetime == COVE_UNTIL_REMOVED || covei_member_is_removed(member))
+        return;
+    for (int looks = 1; !try_to_bury(member) && looks < LOOKS_AT_CLOSE; looks++) {
+        covei_pause(pause_ns);
+        pause_ns *= pause_ns < 5000000 ? 2 : 1;
+    }
 }
 
 /* CRASH: killed anywhere: as if killed before; what stands half is the same as what a dead member leaves. */

@@ -245,3 +245,37 @@ TEST(a_killed_owner_s_block_that_nobody_uses_is_gone_for_the_next) {
     assert_true(opened.created);
     cove_block_close(next);
 }
+
+/* Somebody who has the object to himself for a moment, and may not remove it: another user in a sticky directory. */
+static int look_at_its_lock(void *context) {
+    covei_dir dir;
+    (void)context;
+    if (covei_dir_open(test_domain, &dir) != COVE_OK)
+        return 4;
+    for (;;) {
+        covei_file file;
+        if (covei_file_open(dir, "name", COVE_READ_WRITE, &file) != COVE_OK)
+            continue;
+        bool has_it = covei_lock_try(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE) == COVE_OK;
+        if (has_it)
+            usleep(100);
+        covei_file_close(file);
+        if (has_it)
+            usleep(500);
+    }
+}
+
+TEST(the_last_one_out_removes_the_name_though_others_look_at_its_lock) {
+    char path[512];
+    snprintf(path, sizeof path, "%s/name", test_domain);
+    pid_t pid = child(look_at_its_lock, NULL);
+    int left = 0;
+    for (int round = 0; round < 2000; round++) {
+        cove_block *block;
+        expect(COVE_OK, cove_block_open(&block, "name", &(cove_block_options){.capacity_bytes = 64}));
+        cove_block_close(block);
+        left += access(path, F_OK) == 0;
+    }
+    kill_child(pid);
+    assert_int_equal(left, 0);
+}

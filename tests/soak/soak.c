@@ -26,12 +26,14 @@
 #define MESSAGES (UINT64_C(1) << 26) /* more are not pushed */
 #define STOP_MS 200                  /* the longest that a process is stopped */
 #define PATIENCE_MS 20000            /* who waits longer for anything hangs */
+#define SPARED_MS 5000               /* and who is neither killed nor stopped, and gets nothing done for that long */
 #define PROCESSES_MOST 1000
 
 enum { PUSHED = 1, GOT = 2, DONE = 4, ENDING = 8 }; /* ENDING: whoever got it was about to say that it is done with */
 
 typedef struct audit {
-    _Atomic uint64_t operations[16]; /* of each kind of worker */
+    _Atomic uint64_t operations[16];       /* of each kind of worker */
+    _Atomic uint32_t done[PROCESSES_MOST]; /* by each worker */
     _Atomic uint64_t next_message;
     _Atomic uint32_t failures, ends;
     _Atomic uint64_t again, repaired, unrepaired, missed, gone;
@@ -114,9 +116,11 @@ static void dawdle(void) {
 }
 
 static int kind_now;
+static unsigned my_number;
 /* Between two operations: whether there is to be another. */
 static bool goes_on(void) {
     atomic_fetch_add(&shared->operations[kind_now], 1);
+    atomic_fetch_add(&shared->done[my_number], 1);
     if (random_number() % 4 == 0)
         usleep((useconds_t)(random_number() % 4000));
     return !shared->ends && random_number() % 2000;
@@ -484,6 +488,7 @@ static void start(unsigned i) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         seed = its_seed;
         kind_now = (int)(i % KINDS);
+        my_number = i;
         kinds[kind_now].work();
         _exit(0);
     }
@@ -501,6 +506,26 @@ static void reap(bool again) {
         worker[i].pid = 0;
         if (again)
             start(i);
+    }
+}
+
+/* One in eight is left alone: what hangs is not ended by its own death. */
+static bool is_spared(unsigned i) {
+    return processes >= 2 * KINDS && i / KINDS % 8 == 0;
+}
+
+static void look_at_the_spared(void) {
+    static uint32_t seen[PROCESSES_MOST];
+    static cove_time_ns since[PROCESSES_MOST];
+    cove_time_ns now = cove_now();
+    for (unsigned i = 0; i < processes; i++) {
+        if (!is_spared(i))
+            continue;
+        if (shared->done[i] != seen[i] || !since[i])
+            since[i] = now;
+        else if (now - since[i] > SPARED_MS * UINT64_C(1000000))
+            blame("hung: one that was left alone has not got to %s for %d ms", kinds[i % KINDS].name, SPARED_MS);
+        seen[i] = shared->done[i];
     }
 }
 
@@ -600,6 +625,8 @@ int main(int argc, char **argv) {
         unsigned i = (unsigned)(random_number() % processes);
         if (!worker[i].pid) {
             start(i); /* there was no process to be had */
+        } else if (is_spared(i)) {
+            look_at_the_spared();
         } else if (!worker[i].wakes_ns && random_number() % 4) {
             kill(worker[i].pid, SIGKILL);
             kills++;
