@@ -22,7 +22,7 @@ def layers():
 
 
 def sources():
-    for folder in ("include", "src", "tools", "examples", "bench", "tests"):
+    for folder in ("include", "src", "tools", "compat", "examples", "bench", "tests"):
         yield from sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h", ".hpp", ".cpp"))
 
 

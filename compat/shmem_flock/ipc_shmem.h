@@ -1,0 +1,2 @@
+/* The name that later versions of the original gave to shmem.h. */
+#include "shmem.h"
