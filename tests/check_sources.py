@@ -2,6 +2,7 @@
 """Holds the sources to the rules of the house: layers, labels with two sides, headers that stand alone, the drawn picture."""
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -22,7 +23,7 @@ def layers():
 
 
 def sources():
-    for folder in ("include", "src", "tools", "compat", "examples", "bench", "tests"):
+    for folder in ("include", "src", "tools", "bindings", "compat", "examples", "bench", "tests"):
         yield from sorted(p for p in (ROOT / folder).rglob("*") if p.suffix in (".c", ".h", ".hpp", ".cpp"))
 
 
@@ -88,15 +89,27 @@ def check_manners():
 
 
 def check_headers():
-    """Each public header compiles as the first thing in a C and a C++ file."""
-    for header in sorted((ROOT / "include/cove").glob("*.h")):
-        for compiler, language in (("gcc", "c"), ("gcc", "c++")):
-            if language == "c++" and subprocess.run(["g++", "--version"], capture_output=True).returncode:
-                continue
-            run = subprocess.run([compiler, f"-x{language}", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "-"],
-                                 input=f"#include <cove/{header.name}>\n", capture_output=True, text=True)
-            if run.returncode:
-                problems.append(f"{header.name} as the first include of a {language} file:\n{run.stderr}")
+    """Each public header compiles as the first thing in a file, in each language and standard that it is for, by gcc and clang."""
+    c, old, new = ["c11"], ["c++11", "c++17", "c++20"], ["c++17", "c++20"]
+    headers = [(header, c + new) for header in sorted((ROOT / "include/cove").glob("*.h"))]
+    headers += [(header, c + old) for header in sorted((ROOT / "compat").rglob("*.h"))]
+    headers += [(header, old) for header in sorted((ROOT / "compat").rglob("*.hpp"))]
+    headers += [(ROOT / "bindings/cpp/cove.hpp", new)]
+    runs = []
+    for header, standards in headers:
+        for standard in standards:
+            for compiler in ("gcc", "clang"):
+                if shutil.which(compiler):
+                    command = [compiler, f"-xc{'++' if '+' in standard else ''}", f"-std={standard}", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic",
+                               "-Werror", f"-I{ROOT}/include", "-"]
+                    runs.append((header, standard, subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))
+                    runs[-1][2].stdin.write(f'#include "{header}"\n')
+                    runs[-1][2].stdin.close()
+                    if len(runs) % 4 == 0:
+                        runs[-1][2].wait()
+    for header, standard, run in runs:
+        if run.wait():
+            problems.append(f"{header.relative_to(ROOT)} as the first include of a file in {standard}:\n{run.stderr.read()}")
 
 
 def picture(table):

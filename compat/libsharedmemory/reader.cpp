@@ -8,7 +8,7 @@ int main(int argc, char **argv) {
     std::mutex mutex;
     std::condition_variable end;
     bool ends = false;
-    lsm::SharedMemoryReadStream read$ {argc > 1 ? argv[1] : "jsonPipe", 65535, false};
+    lsm::SharedMemoryReadStream read${argc > 1 ? argv[1] : "jsonPipe", 65535, false};
     read$.onChange([&] {
         std::string line = read$.readString();
         read$.markAsRead();

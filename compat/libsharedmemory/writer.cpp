@@ -4,7 +4,7 @@
 #include <iostream>
 
 int main(int argc, char **argv) {
-    lsm::SharedMemoryWriteStream write$ {argc > 1 ? argv[1] : "jsonPipe", 65535, false};
+    lsm::SharedMemoryWriteStream write${argc > 1 ? argv[1] : "jsonPipe", 65535, false};
     for (std::string line; std::getline(std::cin, line);) {
         write$.write(line);
         std::cout << "written: " << line << std::endl;

@@ -30,7 +30,7 @@ inline const char *errorMapping(int e) {
 }
 
 class SMObject {
-public:
+  public:
     SMObject() = default;
     /* The file must exist when shmCreate or shmAccess is called. */
     SMObject(const char *path, char proj_id, int size) : path_(path ? path : ""), proj_id_(proj_id), size_(size) {}
@@ -76,11 +76,11 @@ public:
             std::fprintf(stderr, "%s%s%s\n", message ? message : "", message && *message ? ": " : "", std::strerror(error_handle_));
     }
 
-public:
+  public:
     int error_handle_ = 0;  /* of the last call: 0, a value of errno, or EBADK */
     void *pdata_ = nullptr; /* the memory, from shmAccess on; aligned to 64 bytes */
 
-private:
+  private:
     int fail(int error) {
         error_handle_ = error;
         return -1;

@@ -16,8 +16,8 @@ TEST(the_text_of_the_original_s_description_runs) {
 
     std::string dataToTransfer = "{ foo: 'coolest IPC ever! \xF0\x9F\xA7\x91\xE2\x80\x8D\xF0\x9F\x92\xBB' }";
 
-    SharedMemoryWriteStream write$ {/*name*/ "jsonPipe", /*size*/ 65535, /*persistent*/ true};
-    SharedMemoryReadStream read$ {/*name*/ "jsonPipe", /*size*/ 65535, /*persistent*/ true};
+    SharedMemoryWriteStream write${/*name*/ "jsonPipe", /*size*/ 65535, /*persistent*/ true};
+    SharedMemoryReadStream read${/*name*/ "jsonPipe", /*size*/ 65535, /*persistent*/ true};
 
     write$.write(dataToTransfer);
 
@@ -95,7 +95,8 @@ TEST(memory_is_bytes_by_index_and_by_cast) {
 TEST(the_examples_hand_lines_from_one_process_to_another) {
     int status;
     char *said = run(&status,
-                     "cd %s/compat && (for l in one two end; do sleep 0.3; echo $l; done) | ./lsm_writer pipe & sleep 0.1; timeout 10 %s/compat/lsm_reader pipe; wait",
+                     "cd %s/compat && (for l in one two end; do sleep 0.3; echo $l; done) | ./lsm_writer pipe & sleep 0.1; timeout 10 "
+                     "%s/compat/lsm_reader pipe; wait",
                      COVE_BUILD_DIR, COVE_BUILD_DIR);
     assert_non_null(strstr(said, "read: one\n"));
     assert_non_null(strstr(said, "read: two\n"));

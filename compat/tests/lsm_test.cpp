@@ -178,9 +178,7 @@ TEST(a_writer_that_restarts_goes_on_in_the_same_stream) {
 
 TEST(a_reader_that_ends_takes_nothing_away) {
     SharedMemoryWriteStream writer("s", 64, false);
-    {
-        SharedMemoryReadStream reader("s", 64, false);
-    }
+    { SharedMemoryReadStream reader("s", 64, false); }
     writer.write("x");
     SharedMemoryReadStream reader("s", 64, false);
     assert_string_equal(reader.readString().c_str(), "x");

@@ -26,10 +26,11 @@ static void expect_error(int error, int result, const SMObject &object) {
 
 TEST(the_examples_hand_a_number_from_one_program_to_another) {
     int status;
-    char *said = run(&status,
-                     "cd %s && PATH=%s/compat:$PATH && touch key && ((echo 2.5; sleep 0.5) | smobject_writer key & sleep 0.2; smobject_reader key; "
-                     "wait; smobject_reader key; rm key) 2>&1",
-                     test_domain, COVE_BUILD_DIR);
+    char *said =
+        run(&status,
+            "cd %s && PATH=%s/compat:$PATH && touch key && ((echo 2.5; sleep 0.5) | smobject_writer key & sleep 0.2; smobject_reader key; "
+            "wait; smobject_reader key; rm key) 2>&1",
+            test_domain, COVE_BUILD_DIR);
     assert_non_null(strstr(said, "Segment memory attach failed: No such file or directory\n")); // the second one, when the writer had gone
     assert_non_null(strstr(said, "changed to: 2.500000\n"));
     assert_non_null(strstr(said, "read: 2.500000\n"));

@@ -110,7 +110,7 @@ template <typename T> using owned = std::unique_ptr<T, closer>;
 
 /* Which value of a stream has been acknowledged: its number, in a small block beside the stream. It only grows. */
 class acknowledgement {
-public:
+  public:
     bool open(const std::string &path, bool persists) {
         cove_block *block = nullptr;
         void *data = nullptr;
@@ -151,7 +151,7 @@ public:
         block_.reset();
     }
 
-private:
+  private:
     owned<cove_block> block_;
     std::uint64_t *number_ = nullptr;
 };
@@ -161,16 +161,16 @@ private:
 /* ---- Plain bytes. */
 
 class Memory {
-public:
+  public:
     /* What data() gives: bytes by index, and any pointer by a cast. Null before create() or open(), and after close(). */
     class pointer {
-    public:
+      public:
         explicit pointer(void *at) : at_(at) {}
         operator void *() const { return at_; }
         template <typename T> explicit operator T *() const { return static_cast<T *>(at_); }
         unsigned char &operator[](std::size_t i) const { return static_cast<unsigned char *>(at_)[i]; }
 
-    private:
+      private:
         void *at_;
     };
 
@@ -184,7 +184,9 @@ public:
     const std::string &path() const { return path_; }
     pointer data() const { return pointer(data_); }
 #if __cplusplus >= 202002L
-    std::span<std::byte> as_bytes() const { return {static_cast<std::byte *>(data_), data_ ? size_ : 0}; }
+    std::span<std::byte> as_bytes() const {
+        return {static_cast<std::byte *>(data_), data_ ? size_ : 0};
+    }
 #endif
 
     /* Removes the name: who comes later gets another. Who has it keeps it. */
@@ -199,7 +201,7 @@ public:
         block_.reset();
     }
 
-private:
+  private:
     Error open_as(cove_how how, Error failure) {
         cove_block *block = nullptr;
         cove_block_options options = cove_block_options();
@@ -225,7 +227,7 @@ private:
 /* ---- Streams. */
 
 class SharedMemoryWriteStream {
-public:
+  public:
     /* Makes the stream, or goes on with the one that is there. */
     SharedMemoryWriteStream(const std::string &name, std::size_t bufferSize, bool isPersistent) : name_(name) {
         cove_stream *stream = nullptr;
@@ -248,13 +250,21 @@ public:
     void write(const std::string &string) const { write_string(string.data(), string.size()); }
     void write(const char *string) const { write_string(string, std::strlen(string)); }
 #if __cplusplus >= 201703L
-    void write(std::string_view string) const { write_string(string.data(), string.size()); }
+    void write(std::string_view string) const {
+        write_string(string.data(), string.size());
+    }
 #endif
     /* Numbers, `length` of them: float, double, and whole ones of 8 to 64 bits. */
-    template <typename T> void write(const T *data, std::size_t length) const { write_as(detail::type_of<T>::value, data, length * sizeof(T)); }
+    template <typename T> void write(const T *data, std::size_t length) const {
+        write_as(detail::type_of<T>::value, data, length * sizeof(T));
+    }
 #if __cplusplus >= 202002L
-    void write(std::span<const float> data) const { write(data.data(), data.size()); }
-    void write(std::span<const double> data) const { write(data.data(), data.size()); }
+    void write(std::span<const float> data) const {
+        write(data.data(), data.size());
+    }
+    void write(std::span<const double> data) const {
+        write(data.data(), data.size());
+    }
 #endif
 
     /* Whether a reader has acknowledged the value that was written last, by whomever. True where there is none. */
@@ -272,7 +282,7 @@ public:
             if (isMessageRead())
                 return true;
             if (cove_wait_for_name(nullptr, readers.c_str(), COVE_TRY) != COVE_OK || cove_now() >= end)
-                return isMessageRead(); /* it may have, before it went */
+                return isMessageRead();         /* it may have, before it went */
             cove_time_ns soon = cove_in_ms(20); /* a killed reader tells nobody */
             read_.wait(version, soon < end ? soon : end);
         }
@@ -296,7 +306,7 @@ public:
         read_.remove();
     }
 
-private:
+  private:
     void write_string(const char *data, std::size_t size) const {
         if (try_write(COVE_TYPE_TEXT, data, size) == COVE_ERR_TEXT)
             write_as(COVE_TYPE_BYTES, data, size);
@@ -309,7 +319,9 @@ private:
             detail::fail_because("The value could not be written:");
         return result;
     }
-    void write_as(cove_type type, const void *data, std::size_t size) const { try_write(type, data, size); }
+    void write_as(cove_type type, const void *data, std::size_t size) const {
+        try_write(type, data, size);
+    }
 
     std::string name_;
     detail::owned<cove_stream> stream_;
@@ -319,7 +331,7 @@ private:
 /* Each look at the value (readFlags, readSize, readLength, hasNewData) is a look at the newest, and the next read gives that very one; so a
  * length and an array that are asked for in turn belong together, whatever is written meanwhile. */
 class SharedMemoryReadStream {
-public:
+  public:
     /* The stream must be there. Its value, if it has one, is new to this reader. */
     SharedMemoryReadStream(const std::string &name, std::size_t bufferSize, bool isPersistent) : name_(name), persists_(isPersistent) {
         (void)bufferSize; /* the stream's own is what counts */
@@ -416,7 +428,7 @@ public:
         presence_.reset();
     }
 
-private:
+  private:
     SharedMemoryReadStream(const SharedMemoryReadStream &) = delete;
     SharedMemoryReadStream &operator=(const SharedMemoryReadStream &) = delete;
 
@@ -505,7 +517,7 @@ private:
 /* ---- Queues. */
 
 class SharedMemoryQueue {
-public:
+  public:
     /* A writer makes the queue, or joins; a reader finds it, with the capacity and the size that it has. */
     SharedMemoryQueue(const std::string &name, std::uint32_t capacity, std::uint32_t maxMessageSize, bool isPersistent, bool isWriter)
         : is_writer_(isWriter) {
@@ -540,8 +552,12 @@ public:
     /* False where it is full. */
     bool enqueue(const std::string &message) { return enqueue_bytes(message.data(), message.size()); }
 #if __cplusplus >= 201703L
-    bool enqueue(std::string_view message) { return enqueue_bytes(message.data(), message.size()); }
-    bool enqueue(const char *message) { return enqueue_bytes(message, std::strlen(message)); }
+    bool enqueue(std::string_view message) {
+        return enqueue_bytes(message.data(), message.size());
+    }
+    bool enqueue(const char *message) {
+        return enqueue_bytes(message, std::strlen(message));
+    }
 #endif
     /* False where it is empty. */
     bool dequeue(std::string &message) {
@@ -550,9 +566,13 @@ public:
         return get(message, true);
     }
     /* The message that the next dequeue gives, unless another reader is quicker. */
-    bool peek(std::string &message) const { return get(message, false); }
+    bool peek(std::string &message) const {
+        return get(message, false);
+    }
 
-    void close() { queue_.reset(); }
+    void close() {
+        queue_.reset();
+    }
     void destroy() const {
         if (queue_) {
             cove_result ignored = cove_queue_remove(queue_.get());
@@ -560,7 +580,7 @@ public:
         }
     }
 
-private:
+  private:
     bool enqueue_bytes(const char *data, std::size_t size) {
         if (!is_writer_)
             detail::fail("Cannot enqueue from a reader queue instance.");
