@@ -119,7 +119,8 @@ static void be_the_child(const operation *o, bool records) {
 
 /* What survivors find. An operation that got through, and said so, with nobody beside it, must have done what it says. */
 static wrong survive(const operation *o, const char **out_why) {
-    bool was_done = !shared->finished || shared->result < 0 || shared->looked || shared->has_heir || !o->is_done || o->is_done(shared);
+    bool was_done =
+        !shared->finished || shared->result < 0 || shared->looked || shared->has_heir || shared->waits || !o->is_done || o->is_done(shared);
     wrong w = of->survive(o, shared, out_why);
     return w == FINE && !was_done ? fail_why(LOST, out_why, "the operation says that it is done, and it is not") : w;
 }

@@ -1,0 +1,321 @@
+//! Streams: typed values from any number of writers to any number of readers.
+
+use crate::error::{check, Deadline, Error, Result};
+use crate::object::{c_string, common_methods, common_options, Shareable};
+use cove_sys as sys;
+use std::ffi::CString;
+use std::marker::PhantomData;
+use std::mem::{size_of, MaybeUninit};
+use std::ops::{Deref, DerefMut};
+
+struct Raw(*mut sys::cove_stream);
+// As for blocks.
+unsafe impl Send for Raw {}
+unsafe impl Sync for Raw {}
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Loans and borrowed values borrow the handle, so none is left.
+        unsafe { sys::cove_stream_close(self.0) }
+    }
+}
+
+/// Which values a handle reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Follow {
+    /// Every value; told how many it missed where it was too slow.
+    #[default]
+    All,
+    /// The newest that it has not given yet.
+    Latest,
+    /// Every value for certain: writers wait for it.
+    Lossless,
+}
+/// Where a handle begins to read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    #[default]
+    Latest,
+    Oldest,
+    New,
+}
+impl Start {
+    fn c(self) -> sys::cove_start {
+        match self {
+            Start::Latest => sys::COVE_START_LATEST,
+            Start::Oldest => sys::COVE_START_OLDEST,
+            Start::New => sys::COVE_START_NEW,
+        }
+    }
+}
+
+/// How a [`Stream`] is opened.
+pub struct StreamOptions<T> {
+    c: sys::cove_stream_options,
+    domain: Option<CString>,
+    type_name: Option<CString>,
+    of: PhantomData<T>,
+}
+impl<T: Shareable> StreamOptions<T> {
+    common_options!(StreamOptions<T>);
+    /// For how many elements there is room in a value; at first 1.
+    pub fn most(mut self, elements: usize) -> Self {
+        self.c.capacity_bytes = (elements * size_of::<T>()) as u64;
+        self
+    }
+    /// How many values are kept.
+    pub fn depth(mut self, depth: u32) -> Self {
+        self.c.depth = depth;
+        self
+    }
+    /// Buffers for values that are being written, and for those that are borrowed.
+    pub fn spare(mut self, loans: u32, borrows: u32) -> Self {
+        self.c.loans = loans;
+        self.c.borrows = borrows;
+        self
+    }
+    pub fn follow(mut self, follow: Follow) -> Self {
+        self.c.follow = match follow {
+            Follow::All => sys::COVE_FOLLOW_ALL,
+            Follow::Latest => sys::COVE_FOLLOW_LATEST,
+            Follow::Lossless => sys::COVE_FOLLOW_LOSSLESS,
+        };
+        self
+    }
+    pub fn start(mut self, start: Start) -> Self {
+        self.c.start = start.c();
+        self
+    }
+    /// This handle is to be the only writer: the fastest path.
+    pub fn only_writer(mut self) -> Self {
+        self.c.flags |= sys::COVE_STREAM_ONLY_WRITER;
+        self
+    }
+    /// Each value carries the time of its publication. At creation.
+    pub fn times(mut self) -> Self {
+        self.c.flags |= sys::COVE_STREAM_TIMES;
+        self
+    }
+    /// Opens the stream, or creates it.
+    pub fn open(mut self, name: &str) -> Result<Stream<T>> {
+        let mut handle = std::ptr::null_mut();
+        let name = c_string(name);
+        self.c.type_ = T::TYPE;
+        self.c.element_bytes = if T::TYPE == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
+        if self.c.capacity_bytes == 0 {
+            self.c.capacity_bytes = size_of::<T>() as u64;
+            self.c.size_rule = sys::COVE_AT_LEAST;
+        }
+        self.complete();
+        check(unsafe { sys::cove_stream_open(&mut handle, name.as_ptr(), &self.c) })?;
+        Ok(Stream { raw: Raw(handle), of: PhantomData })
+    }
+}
+
+/// A value that was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<T> {
+    pub data: T,
+    /// The first value of a stream has 1; there are no gaps.
+    pub sequence: u64,
+    pub tag: u64,
+    /// Values between the last that this handle read and this one, which it did not get.
+    pub missed_count: u64,
+    /// When it was published, in nanoseconds of the monotonic clock; 0 without `times`.
+    pub time_ns: u64,
+}
+
+/// Values of `T`, or of several of them each.
+///
+/// ```
+/// # let domain = cove::doc_domain();
+/// use cove::{Deadline, Stream};
+/// let frames: Stream<f32> = Stream::options().domain(&domain).most(1024).open("frames")?;
+/// let mut loan = frames.loan(3, Deadline::FOREVER)?; // in shared memory: nothing is copied
+/// loan.copy_from_slice(&[1.0, 2.0, 3.0]);
+/// loan.publish(Deadline::FOREVER)?;
+/// let frame = frames.borrow(Deadline::AT_ONCE)?.unwrap();
+/// assert_eq!(*frame, [1.0, 2.0, 3.0]);
+/// # Ok::<(), cove::Error>(())
+/// ```
+///
+/// What is borrowed is not written, and ends before its stream does; a loan is published once:
+/// ```compile_fail
+/// let stream: cove::Stream<u8> = cove::Stream::options().open("s").unwrap();
+/// let mut value = stream.borrow(cove::Deadline::AT_ONCE).unwrap().unwrap();
+/// value[0] = 1;
+/// ```
+/// ```compile_fail
+/// let stream: cove::Stream<u8> = cove::Stream::options().open("s").unwrap();
+/// let value = stream.borrow(cove::Deadline::AT_ONCE).unwrap().unwrap();
+/// drop(stream);
+/// drop(value);
+/// ```
+/// ```compile_fail
+/// let stream: cove::Stream<u8> = cove::Stream::options().open("s").unwrap();
+/// let loan = stream.loan(1, cove::Deadline::AT_ONCE).unwrap();
+/// loan.publish(cove::Deadline::AT_ONCE).unwrap();
+/// loan.publish(cove::Deadline::AT_ONCE).unwrap();
+/// ```
+pub struct Stream<T> {
+    raw: Raw,
+    of: PhantomData<T>,
+}
+
+impl<T: Shareable> Stream<T> {
+    pub fn options() -> StreamOptions<T> {
+        StreamOptions { c: Default::default(), domain: None, type_name: None, of: PhantomData }
+    }
+    fn handle(&self) -> *mut sys::cove_stream {
+        self.raw.0
+    }
+    common_methods!(cove_stream_own cove_stream_disown cove_stream_retire cove_stream_remove cove_stream_is_removed cove_stream_fd cove_stream_interrupt);
+    pub fn info(&self) -> Result<sys::cove_stream_info> {
+        let mut info = MaybeUninit::uninit();
+        check(unsafe { sys::cove_stream_get_info(self.handle(), info.as_mut_ptr()) })?;
+        Ok(unsafe { info.assume_init() })
+    }
+
+    pub fn write(&self, value: &T, deadline: Deadline) -> Result<()> {
+        self.write_tagged(std::slice::from_ref(value), 0, deadline)
+    }
+    pub fn write_slice(&self, values: &[T], deadline: Deadline) -> Result<()> {
+        self.write_tagged(values, 0, deadline)
+    }
+    /// With a number that goes along.
+    pub fn write_tagged(&self, values: &[T], tag: u64, deadline: Deadline) -> Result<()> {
+        let bytes = std::mem::size_of_val(values) as u64;
+        check(unsafe { sys::cove_stream_write(self.handle(), values.as_ptr().cast(), bytes, tag, deadline.0) }).map(drop)
+    }
+    /// Room for `count` elements in shared memory, which nobody else sees until it is published.
+    pub fn loan(&self, count: usize, deadline: Deadline) -> Result<Loan<'_, T>> {
+        let mut loan = MaybeUninit::uninit();
+        let bytes = (count * size_of::<T>()) as u64;
+        check(unsafe { sys::cove_stream_loan(self.handle(), bytes, loan.as_mut_ptr(), deadline.0) })?;
+        Ok(Loan { stream: Some(self), loan: unsafe { loan.assume_init() } })
+    }
+
+    /// The next value, of one `T`; `None` where there was nothing new until the deadline, or the stream was removed.
+    pub fn read(&self, deadline: Deadline) -> Result<Option<Item<T>>> {
+        let mut data = MaybeUninit::<T>::uninit();
+        let mut value = MaybeUninit::<sys::cove_value>::uninit();
+        let result = unsafe {
+            sys::cove_stream_read(self.handle(), data.as_mut_ptr().cast(), size_of::<T>() as u64, value.as_mut_ptr(), deadline.0)
+        };
+        if result == sys::COVE_ERR_EMPTY || result == sys::COVE_REMOVED {
+            return Ok(None);
+        }
+        check(result)?;
+        let value = unsafe { value.assume_init() };
+        if value.length_bytes != size_of::<T>() as u64 {
+            return Err(Error::of(sys::COVE_ERR_SIZE));
+        }
+        // As many bytes as a T has were copied, and any are one.
+        let data = unsafe { data.assume_init() };
+        Ok(Some(Item { data, sequence: value.sequence, tag: value.tag, missed_count: value.missed_count, time_ns: value.time_ns }))
+    }
+    /// The next value in place. It stays as it is until it is given back, which is its end.
+    pub fn borrow(&self, deadline: Deadline) -> Result<Option<Borrowed<'_, T>>> {
+        let mut value = MaybeUninit::uninit();
+        let result = unsafe { sys::cove_stream_borrow(self.handle(), value.as_mut_ptr(), deadline.0) };
+        if result == sys::COVE_ERR_EMPTY || result == sys::COVE_REMOVED {
+            return Ok(None);
+        }
+        check(result)?;
+        Ok(Some(Borrowed { stream: self, value: unsafe { value.assume_init() } }))
+    }
+    pub fn seek(&self, start: Start) -> Result<()> {
+        check(unsafe { sys::cove_stream_seek(self.handle(), start.c()) }).map(drop)
+    }
+    /// Whether there is something to read.
+    pub fn wait(&self, deadline: Deadline) -> Result<bool> {
+        match unsafe { sys::cove_stream_wait(self.handle(), deadline.0) } {
+            sys::COVE_ERR_EMPTY => Ok(false),
+            result => check(result).map(|r| r == sys::COVE_OK),
+        }
+    }
+    /// Live writers.
+    pub fn writers(&self) -> Result<u32> {
+        let mut count = 0;
+        check(unsafe { sys::cove_stream_writers(self.handle(), &mut count) })?;
+        Ok(count)
+    }
+}
+
+/// The elements of shared bytes, of which there may be none.
+pub(crate) fn elements<'a, T: Shareable>(data: *const std::ffi::c_void, bytes: u64) -> &'a [T] {
+    let count = bytes as usize / size_of::<T>().max(1);
+    if count == 0 {
+        return &[];
+    }
+    debug_assert_eq!(data as usize % std::mem::align_of::<T>(), 0);
+    unsafe { std::slice::from_raw_parts(data.cast(), count) }
+}
+
+/// A value in place.
+pub struct Borrowed<'a, T: Shareable> {
+    stream: &'a Stream<T>,
+    value: sys::cove_value,
+}
+impl<T: Shareable> Borrowed<'_, T> {
+    pub fn sequence(&self) -> u64 {
+        self.value.sequence
+    }
+    pub fn tag(&self) -> u64 {
+        self.value.tag
+    }
+    pub fn missed_count(&self) -> u64 {
+        self.value.missed_count
+    }
+}
+impl<T: Shareable> Deref for Borrowed<'_, T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        elements(self.value.data, self.value.length_bytes)
+    }
+}
+impl<T: Shareable> Drop for Borrowed<'_, T> {
+    fn drop(&mut self) {
+        unsafe { sys::cove_stream_give_back(self.stream.handle(), &mut self.value) };
+    }
+}
+
+/// Room for a value. Its elements are what lay there before; dropped, it is nothing.
+pub struct Loan<'a, T: Shareable> {
+    stream: Option<&'a Stream<T>>,
+    loan: sys::cove_loan,
+}
+impl<T: Shareable> Loan<'_, T> {
+    /// A number that goes along.
+    pub fn tag(&mut self, tag: u64) {
+        self.loan.tag = tag;
+    }
+    pub fn publish(mut self, deadline: Deadline) -> Result<()> {
+        let stream = self.stream.expect("a loan has its stream until it is published");
+        check(unsafe { sys::cove_stream_publish(stream.handle(), &mut self.loan, deadline.0) })?;
+        self.stream = None;
+        Ok(())
+    }
+}
+impl<T: Shareable> Deref for Loan<'_, T> {
+    type Target = [T];
+    fn deref(&self) -> &[T] {
+        elements(self.loan.data, self.loan.length_bytes)
+    }
+}
+impl<T: Shareable> DerefMut for Loan<'_, T> {
+    fn deref_mut(&mut self) -> &mut [T] {
+        let count = self.len();
+        if count == 0 {
+            return &mut [];
+        }
+        // Nobody else can see it.
+        unsafe { std::slice::from_raw_parts_mut(self.loan.data.cast(), count) }
+    }
+}
+impl<T: Shareable> Drop for Loan<'_, T> {
+    fn drop(&mut self) {
+        if let Some(stream) = self.stream {
+            unsafe { sys::cove_stream_discard(stream.handle(), &mut self.loan) };
+        }
+    }
+}
