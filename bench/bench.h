@@ -12,6 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 extern bool bench_is_quick;
 extern const char *bench_domain; /* a domain of the benchmark's own, the default one meanwhile */
 
@@ -36,6 +40,11 @@ double bench_cpu_ns(void); /* processor time of this process */
 void bench_block(void);
 void bench_stream(void);
 void bench_queue(void);
+void bench_compat(void);
+
+#ifdef __cplusplus
+}
+#endif
 
 #define MUST(call) \
     do { \

@@ -15,7 +15,7 @@ static json_t *figures;
 static const struct {
     const char *name;
     void (*run)(void);
-} benches[] = {{"block", bench_block}, {"stream", bench_stream}, {"queue", bench_queue}};
+} benches[] = {{"block", bench_block}, {"stream", bench_stream}, {"queue", bench_queue}, {"compat", bench_compat}};
 
 static double now_ns(clockid_t clock) {
     struct timespec t;
@@ -99,7 +99,7 @@ int main(int argc, char **argv) {
         }
     }
     if (optind == argc)
-        fprintf(stderr, "usage: cove-bench NAME... [--quick] [--json FILE]\nnames: block stream queue\n");
+        fprintf(stderr, "usage: cove-bench NAME... [--quick] [--json FILE]\nnames: block stream queue compat\n");
     if (json_path && json_dump_file(figures, json_path, JSON_INDENT(2)) != 0) {
         fprintf(stderr, "bench: %s cannot be written\n", json_path);
         status = 1;

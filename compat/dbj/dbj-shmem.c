@@ -5,22 +5,28 @@
 #include <cove/block.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define EXPORTED __attribute__((visibility("default")))
 #define PATIENCE_MS 10000
 
-/* A block of this process's. `users` counts calls that are inside, and one for the table; who takes the last one away closes. */
+/* A block of this process's, or one that was, whose place may be used again for the same key. Entries stay in the table until the component is
+ * unloaded, so that calls find theirs without a lock. `users` is 1 for the table and 1 for each call that is inside; whoever makes it 0 closes,
+ * and from 0 it never rises but under the mutex. */
 typedef struct entry {
     struct entry *next;
-    cove_block *block;
     char key[64]; /* all bytes behind the first 0 are 0 */
-    unsigned size, users;
+    cove_block *block;
+    unsigned size;
+    bool is_listed; /* under the mutex: this process has it */
+    _Atomic unsigned users;
+    _Atomic bool is_closed; /* nobody is inside any more, and the block is closed */
 } entry;
 
-static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static entry *table;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of creating and deleting */
+static entry *_Atomic table;
 
 static bool fail(int error_number) {
     errno = error_number;
@@ -38,36 +44,35 @@ static void clean_key(char out[64], const dbj_string_64 *key) {
 
 /* ---- The table. */
 
-static entry **place_of(const char key[64]) {
-    entry **place = &table;
-    while (*place && memcmp((*place)->key, key, 64) != 0)
-        place = &(*place)->next;
-    return place;
+/* The entry of a block that this process has: null where it has none. Under the mutex. */
+static entry *find(const char key[64]) {
+    for (entry *e = atomic_load(&table); e; e = e->next)
+        if (e->is_listed && !memcmp(e->key, key, 64))
+            return e;
+    return NULL;
 }
 
 /* Null, and ENOENT, where this process has no such block. */
 static entry *hold(const dbj_string_64 *key) {
-    char clean[64];
-    clean_key(clean, key);
-    pthread_mutex_lock(&mutex);
-    entry *found = *place_of(clean);
-    if (found)
-        found->users++;
-    pthread_mutex_unlock(&mutex);
-    if (!found)
-        errno = ENOENT;
-    return found;
+    for (entry *e = atomic_load_explicit(&table, memory_order_acquire); e; e = e->next) {
+        if (strncmp(e->key, key->data, 64) != 0) /* up to the first 0 */
+            continue;
+        unsigned users = atomic_load_explicit(&e->users, memory_order_relaxed);
+        while (users && !atomic_compare_exchange_weak_explicit(&e->users, &users, users + 1, memory_order_acquire, memory_order_relaxed))
+            ;
+        if (users)
+            return e;
+    }
+    errno = ENOENT;
+    return NULL;
 }
 
 static void let_go(entry *e) {
-    pthread_mutex_lock(&mutex);
-    bool is_last = --e->users == 0;
-    pthread_mutex_unlock(&mutex);
-    if (!is_last)
+    if (atomic_fetch_sub_explicit(&e->users, 1, memory_order_acq_rel) != 1)
         return;
     int error_number = errno;
     cove_block_close(e->block);
-    free(e);
+    atomic_store(&e->is_closed, true);
     errno = error_number;
 }
 
@@ -76,24 +81,34 @@ static void let_go(entry *e) {
 /* Under the mutex, so that of two threads one makes it, and the other finds it. */
 static bool create_under_mutex(const char key[64], unsigned size) {
     char name[COVE_NAME_MAX + 1];
-    entry **place = place_of(key);
-    if (*place)
-        return (*place)->size == size || fail(EINVAL);
+    cove_block *block;
+    entry *e = find(key);
+    if (e)
+        return e->size == size || fail(EINVAL);
     cove_result result = cove_name_escape("dbj", key, strnlen(key, 64), name);
     if (result != COVE_OK)
         return told(result);
-    entry *e = calloc(1, sizeof *e);
-    if (!e)
+    for (e = atomic_load(&table); e && (memcmp(e->key, key, 64) != 0 || !atomic_load(&e->is_closed));)
+        e = e->next;
+    bool is_new = !e;
+    if (is_new && !(e = calloc(1, sizeof *e)))
         return fail(ENOMEM);
-    result = cove_block_open(&e->block, name, &(cove_block_options){.capacity_bytes = size});
+    result = cove_block_open(&block, name, &(cove_block_options){.capacity_bytes = size});
     if (result != COVE_OK) {
-        free(e);
+        if (is_new)
+            free(e);
         return result == COVE_ERR_SIZE ? fail(EINVAL) : told(result);
     }
     memcpy(e->key, key, 64);
+    e->block = block;
     e->size = size;
-    e->users = 1;
-    *place = e;
+    e->is_listed = true;
+    atomic_store(&e->is_closed, false);
+    atomic_store(&e->users, 1);
+    if (is_new) {
+        e->next = atomic_load(&table);
+        atomic_store(&table, e);
+    }
     return true;
 }
 
@@ -114,14 +129,13 @@ static bool delete_block(struct component_shmem *self, dbj_string_64 key) {
     (void)self;
     clean_key(clean, &key);
     pthread_mutex_lock(&mutex);
-    entry **place = place_of(clean), *found = *place;
-    if (found)
-        *place = found->next;
+    entry *found = find(clean);
+    if (found) {
+        found->is_listed = false;
+        let_go(found); /* the table's share; who is inside has his own */
+    }
     pthread_mutex_unlock(&mutex);
-    if (!found)
-        return fail(ENOENT);
-    let_go(found);
-    return true;
+    return found || fail(ENOENT);
 }
 
 static bool set_value(struct component_shmem *self, dbj_string_64 key, unsigned size, void *value) {
@@ -134,7 +148,9 @@ static bool set_value(struct component_shmem *self, dbj_string_64 key, unsigned 
         let_go(e);
         return fail(EINVAL);
     }
-    cove_result result = cove_block_lock_write(e->block, &view, cove_in_ms(PATIENCE_MS));
+    cove_result result = cove_block_lock_write(e->block, &view, COVE_TRY); /* mostly; and then the clock need not be read */
+    if (result == COVE_ERR_TIMEOUT)
+        result = cove_block_lock_write(e->block, &view, cove_in_ms(PATIENCE_MS));
     if (result == COVE_OK) {
         if (view.length_bytes < e->size) /* the first one: nobody has set the rest */
             memset((char *)view.data + view.length_bytes, 0, e->size - view.length_bytes);
@@ -156,7 +172,7 @@ static bool get_value(struct component_shmem *self, dbj_string_64 key, unsigned 
         let_go(e);
         return fail(EINVAL);
     }
-    cove_result result = cove_block_lock_read(e->block, &view, cove_in_ms(PATIENCE_MS));
+    cove_result result = cove_block_lock_read(e->block, &view, COVE_TRY); /* which never waits */
     if (result == COVE_OK) {
         size_t there = view.length_bytes < size ? (size_t)view.length_bytes : size;
         memcpy(*value, view.data, there);
@@ -182,8 +198,10 @@ EXPORTED struct dbj_component_version_ dbj_component_version(void) {
 /* Whether this process holds no block. */
 EXPORTED bool dbj_component_can_unload_now(void);
 EXPORTED bool dbj_component_can_unload_now(void) {
+    bool is_empty = true;
     pthread_mutex_lock(&mutex);
-    bool is_empty = !table;
+    for (entry *e = atomic_load(&table); e; e = e->next)
+        is_empty = is_empty && !e->is_listed;
     pthread_mutex_unlock(&mutex);
     return is_empty;
 }
@@ -203,9 +221,12 @@ __attribute__((constructor)) static void load(void) {
 
 /* Whoever releases the component releases its blocks. */
 __attribute__((destructor)) static void unload(void) {
-    while (table) {
-        entry *e = table;
-        table = e->next;
-        let_go(e);
+    entry *next;
+    for (entry *e = atomic_exchange(&table, NULL); e; e = next) {
+        next = e->next;
+        if (e->is_listed)
+            let_go(e);
+        if (atomic_load(&e->is_closed)) /* else a thread is inside still, as the program ends */
+            free(e);
     }
 }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,13 +68,25 @@ shmem_t *shmem_open(char *fname, size_t memory_size) {
     if (result == COVE_OK)
         result = cove_block_open(
             &h->block, name,
-            &(cove_block_options){.capacity_bytes = memory_size, .size_rule = COVE_AT_LEAST, .lifetime = COVE_UNTIL_REMOVED});
+            &(cove_block_options){.capacity_bytes = memory_size + 1, .size_rule = COVE_AT_LEAST, .lifetime = COVE_UNTIL_REMOVED});
     if (result != COVE_OK) {
         errno = cove_result_to_errno(result);
         free_handle(h);
         return NULL;
     }
     return &h->public;
+}
+
+/* The last byte of the block is the facade's: whether the memory was deleted. So nobody has to ask the file system each time. */
+static bool is_deleted(const cove_block_view *view) {
+    return view->length_bytes == view->capacity_bytes && ((const char *)view->data)[view->capacity_bytes - 1];
+}
+
+/* All of it is the value, from the first write on. */
+static void fill(cove_block_view *view) {
+    if (view->length_bytes < view->capacity_bytes)
+        memset((char *)view->data + view->length_bytes, 0, (size_t)(view->capacity_bytes - view->length_bytes));
+    view->length_bytes = view->capacity_bytes;
 }
 
 static handle *handle_of(shmem_t **shmem) {
@@ -92,16 +105,19 @@ int shmem_read(shmem_t **shmem, void *data, size_t size) {
     cove_block_view view;
     if (!h || !data || size < (size_t)h->public.memory_size)
         return fail(EINVAL);
-    if (cove_block_is_removed(h->block))
-        return fail(EIDRM);
-    cove_result result = cove_block_lock_read(h->block, &view, cove_in_ms(PATIENCE_MS));
+    cove_result result = cove_block_lock_read(h->block, &view, COVE_TRY); /* which never waits */
     if (result < 0)
         return fail(cove_result_to_errno(result));
     size_t wanted = (size_t)h->public.memory_size, there = view.length_bytes < wanted ? (size_t)view.length_bytes : wanted;
-    memcpy(data, view.data, there);
-    memset((char *)data + there, 0, wanted - there);
+    bool was_deleted = is_deleted(&view);
+    if (!was_deleted) {
+        memcpy(data, view.data, there);
+        memset((char *)data + there, 0, wanted - there);
+    }
     if ((result = cove_block_unlock(h->block, &view)) < 0)
         return fail(cove_result_to_errno(result));
+    if (was_deleted)
+        return fail(EIDRM);
     keep_copy(h, data, wanted);
     return 0;
 }
@@ -111,16 +127,19 @@ int shmem_write(shmem_t **shmem, void *data, size_t size) {
     cove_block_view view;
     if (!h || (!data && size) || size > (size_t)h->public.memory_size)
         return fail(EINVAL);
-    if (cove_block_is_removed(h->block))
-        return fail(EIDRM);
-    cove_result result = cove_block_lock_write(h->block, &view, cove_in_ms(PATIENCE_MS));
+    cove_result result = cove_block_lock_write(h->block, &view, COVE_TRY); /* mostly; and then the clock need not be read */
+    if (result == COVE_ERR_TIMEOUT)
+        result = cove_block_lock_write(h->block, &view, cove_in_ms(PATIENCE_MS));
     if (result < 0)
         return fail(cove_result_to_errno(result));
-    if (view.length_bytes < view.capacity_bytes) /* the first write: nobody has set the rest */
-        memset((char *)view.data + view.length_bytes, 0, (size_t)(view.capacity_bytes - view.length_bytes));
+    if (is_deleted(&view)) {
+        result = cove_block_abandon(h->block, &view);
+        (void)result;
+        return fail(EIDRM);
+    }
+    fill(&view);
     if (size)
         memcpy(view.data, data, size);
-    view.length_bytes = view.capacity_bytes;
     if ((result = cove_block_unlock(h->block, &view)) < 0)
         return fail(cove_result_to_errno(result));
     if (size)
@@ -141,7 +160,14 @@ int shmem_delete(shmem_t **shmem) {
     handle *h = handle_of(shmem);
     if (!h)
         return fail(EINVAL);
+    /* First the name, so that who comes now gets another; then all who have it are told. */
+    cove_block_view view;
     cove_result result = cove_block_remove(h->block);
+    if (result >= 0 && (result = cove_block_lock_write(h->block, &view, cove_in_ms(PATIENCE_MS))) >= 0) {
+        fill(&view);
+        ((char *)view.data)[view.capacity_bytes - 1] = 1;
+        result = cove_block_unlock(h->block, &view);
+    }
     if (result < 0)
         return fail(cove_result_to_errno(result));
     *shmem = NULL;

@@ -10,6 +10,16 @@ extern "C" {
 
 using namespace lsm;
 
+static_assert(static_cast<int>(kOK) == 0 && static_cast<int>(kErrorCreationFailed) == 100 && static_cast<int>(kErrorMappingFailed) == 110 &&
+                  static_cast<int>(kErrorOpeningFailed) == 120 && kErrorOpeningFailed == Error::OpeningFailed,
+              "errors");
+static_assert(kMemoryChanged == 1 && kMemoryTypeString == 2 && kMemoryTypeFloat == 4 && kMemoryTypeDouble == 8 && sizeof(DataType) == 1,
+              "types");
+static_assert(bufferSizeSize == 4 && flagSize == 1 && sizeOfOneFloat == 4 && sizeOfOneChar == 1 && sizeOfOneDouble == 8 &&
+                  flagPaddingSize == 3 && revisionSize == 4 && ackSize == 4 && lockSize == 4 && revisionOffset == 4 && ackOffset == 8 &&
+                  sizeOffset == 12 && lockOffset == 16 && dataOffset == 20,
+              "constants of old sources");
+
 TEST(the_text_of_the_original_s_description_runs) {
     std::ostringstream out;
     std::streambuf *before = std::cout.rdbuf(out.rdbuf());

@@ -314,7 +314,9 @@ class SharedMemoryWriteStream {
     cove_result try_write(cove_type type, const void *data, std::size_t size) const {
         if (!stream_)
             detail::fail("The stream is closed.");
-        cove_result result = cove_stream_write_as(stream_.get(), type, data, size, 0, cove_in_ms(detail::patience_ms));
+        cove_result result = cove_stream_write_as(stream_.get(), type, data, size, 0, COVE_TRY); /* mostly; and no clock is read */
+        if (result == COVE_ERR_FULL)
+            result = cove_stream_write_as(stream_.get(), type, data, size, 0, cove_in_ms(detail::patience_ms));
         if (result < 0 && result != COVE_ERR_TEXT)
             detail::fail_because("The value could not be written:");
         return result;
@@ -349,7 +351,7 @@ class SharedMemoryReadStream {
     std::string readString() const {
         std::lock_guard<std::mutex> guard(mutex_);
         take();
-        return flag() == kMemoryTypeString ? std::string(bytes_.data(), bytes_.size()) : std::string();
+        return flag() == kMemoryTypeString ? std::string(bytes_.data(), length_) : std::string();
     }
     std::string read() const { return readString(); }
 
@@ -361,7 +363,7 @@ class SharedMemoryReadStream {
     template <typename T> std::vector<T> readVector() const {
         std::lock_guard<std::mutex> guard(mutex_);
         take();
-        std::vector<T> result(detail::type_of<T>::value == type_ ? bytes_.size() / sizeof(T) : 0);
+        std::vector<T> result(detail::type_of<T>::value == type_ ? length_ / sizeof(T) : 0);
         if (!result.empty())
             std::memcpy(result.data(), bytes_.data(), result.size() * sizeof(T));
         return result;
@@ -377,12 +379,12 @@ class SharedMemoryReadStream {
     std::size_t readSize(char dataType) const {
         std::lock_guard<std::mutex> guard(mutex_);
         look();
-        return seen_ && dataType & flag() ? bytes_.size() : 0;
+        return seen_ && dataType & flag() ? length_ : 0;
     }
     std::size_t readLength(char dataType) const {
         std::lock_guard<std::mutex> guard(mutex_);
         look();
-        return seen_ && dataType & flag() ? bytes_.size() / cove_type_bytes(type_) : 0;
+        return seen_ && dataType & flag() ? length_ / cove_type_bytes(type_) : 0;
     }
 
     /* Whether there is a value that this reader has not marked as read. */
@@ -446,6 +448,7 @@ class SharedMemoryReadStream {
         if (cove_stream_get_info(stream, &info) != COVE_OK || !read_.open(name_, persists_))
             return false;
         room_.resize(static_cast<std::size_t>(info.capacity_bytes));
+        bytes_.resize(room_.size() < length_ ? length_ : room_.size());
         if (stream_)
             former_.push_back(std::move(stream_)); /* to close it would wait for the callback, which may wait for us */
         stream_ = std::move(opened);
@@ -457,6 +460,7 @@ class SharedMemoryReadStream {
         cove_value value;
         if (!stream_)
             return;
+        room_.resize(bytes_.size());
         cove_result result = cove_stream_read(stream_.get(), room_.data(), room_.size(), &value, COVE_TRY);
         if ((result == COVE_REMOVED || result == COVE_ERR_EMPTY) && cove_stream_is_removed(stream_.get()) && open_stream()) {
             seen_ = marked_ = told_ = 0;
@@ -464,7 +468,8 @@ class SharedMemoryReadStream {
         }
         if (result < 0 || result == COVE_REMOVED)
             return;
-        bytes_.assign(room_.data(), room_.data() + value.length_bytes);
+        bytes_.swap(room_);
+        length_ = static_cast<std::size_t>(value.length_bytes);
         type_ = value.type;
         seen_ = value.sequence;
         is_looked_at_ = true;
@@ -505,7 +510,8 @@ class SharedMemoryReadStream {
     mutable detail::owned<cove_stream> stream_;
     mutable std::vector<detail::owned<cove_stream>> former_; /* those that were removed, and have been replaced */
     mutable detail::acknowledgement read_;
-    mutable std::vector<char> room_, bytes_;
+    mutable std::vector<char> room_, bytes_; /* to read to; and what was read last, of which length_ count */
+    mutable std::size_t length_ = 0;
     mutable cove_type type_ = COVE_TYPE_UNSPECIFIED;
     mutable std::uint64_t seen_ = 0, marked_ = 0; /* numbers of values; 0: none */
     mutable bool is_looked_at_ = false;           /* what is in bytes_ is still to be given by a read */
@@ -537,7 +543,8 @@ class SharedMemoryQueue {
         queue_.reset(queue);
         if (cove_queue_get_info(queue, &info) != COVE_OK)
             detail::fail_because("Shared memory queue could not be opened.");
-        capacity_ = isWriter && capacity < info.depth ? capacity : info.depth;
+        depth_ = info.depth;
+        capacity_ = isWriter && capacity < depth_ ? capacity : depth_;
         max_bytes_ = static_cast<std::size_t>(info.capacity_bytes);
     }
 
@@ -588,7 +595,7 @@ class SharedMemoryQueue {
             detail::fail("Message exceeds maximum message size.");
         if (!queue_)
             detail::fail("The queue is closed.");
-        if (isFull()) /* a depth is a power of two, and a capacity need not be */
+        if (capacity_ < depth_ && isFull()) /* what is there is larger than what was asked for */
             return false;
         cove_result result = cove_queue_push(queue_.get(), data, size, 0, COVE_TRY);
         if (result < 0 && result != COVE_ERR_FULL)
@@ -597,21 +604,32 @@ class SharedMemoryQueue {
     }
     bool get(std::string &message, bool takes) const {
         cove_message m = cove_message();
-        std::vector<char> room(max_bytes_);
         if (!queue_)
             detail::fail("The queue is closed.");
-        cove_result result = takes ? cove_queue_pop(queue_.get(), room.data(), room.size(), &m, COVE_TRY)
-                                   : cove_queue_peek(queue_.get(), room.data(), room.size(), &m, COVE_TRY);
-        if (result == COVE_ERR_EMPTY || result == COVE_REMOVED)
-            return false;
-        if (result < 0)
+        cove_result result;
+        if (takes) {
+            result = cove_queue_take(queue_.get(), &m, COVE_TRY);
+            if (result >= 0 && result != COVE_REMOVED) {
+                message.assign(static_cast<const char *>(m.data), static_cast<std::size_t>(m.length_bytes));
+                if (cove_queue_done(queue_.get(), &m) < 0)
+                    detail::fail_because("The message could not be read:");
+                return true;
+            }
+        } else {
+            std::vector<char> room(max_bytes_);
+            result = cove_queue_peek(queue_.get(), room.data(), room.size(), &m, COVE_TRY);
+            if (result >= 0 && result != COVE_REMOVED) {
+                message.assign(room.data(), static_cast<std::size_t>(m.length_bytes));
+                return true;
+            }
+        }
+        if (result < 0 && result != COVE_ERR_EMPTY)
             detail::fail_because("The message could not be read:");
-        message.assign(room.data(), static_cast<std::size_t>(m.length_bytes));
-        return true;
+        return false;
     }
 
     bool is_writer_;
-    std::uint32_t capacity_ = 0;
+    std::uint32_t depth_ = 0, capacity_ = 0;
     std::size_t max_bytes_ = 0;
     detail::owned<cove_queue> queue_;
 };
