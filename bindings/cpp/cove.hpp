@@ -4,11 +4,11 @@
  *     pose.set({1, 2});                                   // old or new for everybody, never half
  *     { auto edit = pose.lock_write(); edit->x += 1; }    // published here
  *
- * Everything that can fail comes twice: `f(…)` throws cove::error, `try_f(…)` returns cove::expected<T> and throws nothing. A deadline is a
+ * What works on values comes twice: `f(…)` throws cove::error, `try_f(…)` returns cove::expected<T> and throws nothing; the rest throws. A deadline is a
  * duration from now, a point on std::chrono::steady_clock, cove::at_once or cove::forever. Where the compiler has std::expected and std::span
  * those are what cove::expected and cove::span mean.
  *
- * Handles may be used by any number of threads at once, but for being moved, closed or destroyed; guards, loans and what was borrowed or taken
+ * Handles may be used by any number of threads at once, but for on_change and for being moved, closed or destroyed; guards, loans and what was borrowed or taken
  * are for one thread at a time, and must end before their handle does. What the functions do, wait for and leave when the process dies is said
  * in the C headers, by the same names. */
 #ifndef COVE_HPP
@@ -229,6 +229,11 @@ template <typename T, typename Options> void describe_type(Options &options) {
         options.schema_hash = type_info<T>::schema;
 }
 
+/* A name with a NUL in it would be cut there; and is no name. */
+inline const char *name_of(const std::string &name) {
+    return name.find('\0') == std::string::npos ? name.c_str() : "";
+}
+
 /* A handle of the C library's, and the function that is called for it. It moves; the C functions are told by its kind. */
 template <typename Handle, void (*close_)(Handle *)> class owner {
   public:
@@ -427,7 +432,12 @@ class [[nodiscard]] write_guard : public block_guard {
     using block_guard::block_guard;
     span<std::byte> room() noexcept { return {static_cast<std::byte *>(view().data), static_cast<std::size_t>(view().capacity_bytes)}; }
     span<std::byte> bytes() noexcept { return {static_cast<std::byte *>(view().data), static_cast<std::size_t>(view().length_bytes)}; }
-    void resize(std::size_t length_bytes) noexcept { view().length_bytes = length_bytes; }
+    /* COVE_ERR_SIZE over the capacity. */
+    void resize(std::size_t length_bytes) {
+        if (length_bytes > view().capacity_bytes)
+            throw error(COVE_ERR_SIZE);
+        view().length_bytes = length_bytes;
+    }
 };
 
 /* The T in a box, by -> and *. */
@@ -515,13 +525,13 @@ template <typename Self, typename Fill> class block_base : public object<Self, c
     }
     void unlock_shared() { give_back(); }
     /* Of the hold that was taken last: a writer was killed inside, and nobody has repaired it. One copy only. */
-    bool owner_died() const noexcept { return holds_->owner_died; }
+    bool owner_died() const noexcept { return holds_ && holds_->owner_died; }
 
   protected:
     block_base() noexcept = default;
     explicit block_base(cove_block *block) : object<Self, cove_block, c_block>(block), holds_(std::make_unique<holds>()) {}
     void *held_data() const {
-        void *data = holds_->data();
+        void *data = holds_ ? holds_->data() : nullptr;
         if (!data)
             throw error(COVE_ERR_VIEW);
         return data;
@@ -535,7 +545,7 @@ template <typename Self, typename Fill> class block_base : public object<Self, c
         if (result < 0)
             return result;
         if (writes)
-            Fill::fill(view);
+            Fill::fill(view, result == COVE_OWNER_DIED);
         holds_->owner_died = result == COVE_OWNER_DIED;
         try {
             holds_->add(view);
@@ -551,20 +561,26 @@ template <typename Self, typename Fill> class block_base : public object<Self, c
         return result >= 0;
     }
     void give_back() {
-        std::optional<cove_block_view> view = holds_->take();
+        std::optional<cove_block_view> view = holds_ ? holds_->take() : std::nullopt;
         if (!view)
             throw error(COVE_ERR_VIEW);
         check(cove_block_unlock(this->handle(), &*view));
     }
     std::unique_ptr<holds> holds_;
 };
-struct fill_nothing {
-    static void fill(cove_block_view &) noexcept {}
+/* Of a plain block, all that there is room for is the value: the standard's locks cannot say how much of it counts. */
+struct fill_all {
+    static void fill(cove_block_view &view, bool owner_died) noexcept {
+        if (view.length_bytes < view.capacity_bytes && !owner_died)
+            std::memset(static_cast<char *>(view.data) + view.length_bytes, 0,
+                        static_cast<std::size_t>(view.capacity_bytes - view.length_bytes));
+        view.length_bytes = view.capacity_bytes;
+    }
 };
-/* A box that nobody has set holds zeros. */
+/* A box that nobody has set holds zeros; what a dead writer has left in it is shown as it is. */
 template <std::size_t bytes> struct fill_zeros {
-    static void fill(cove_block_view &view) noexcept {
-        if (view.length_bytes != bytes)
+    static void fill(cove_block_view &view, bool owner_died) noexcept {
+        if (view.length_bytes != bytes && !owner_died)
             std::memset(view.data, 0, bytes);
         view.length_bytes = bytes;
     }
@@ -572,13 +588,13 @@ template <std::size_t bytes> struct fill_zeros {
 } // namespace detail
 
 /* Named bytes. */
-class block : public detail::block_base<block, detail::fill_nothing> {
+class block : public detail::block_base<block, detail::fill_all> {
   public:
     block() noexcept = default;
     static block open(const std::string &name, const block_options &options = {}) { return detail::value_of(try_open(name, options)); }
     static expected<block> try_open(const std::string &name, const block_options &options = {}) {
         cove_block *handle;
-        cove_result result = cove_block_open(&handle, name.c_str(), &options);
+        cove_result result = cove_block_open(&handle, detail::name_of(name), &options);
         if (result < 0)
             return unexpected(failure(result));
         return block(handle);
@@ -613,7 +629,8 @@ class block : public detail::block_base<block, detail::fill_nothing> {
     write_guard lock_write(deadline d = forever) { return detail::value_of(try_lock_write(d)); }
     expected<read_guard> try_lock_read(deadline d = at_once) const noexcept { return hold<read_guard>(false, d); }
     expected<write_guard> try_lock_write(deadline d = at_once) noexcept { return hold<write_guard>(true, d); }
-    /* What this thread holds by lock() or lock_shared(); under the latter not to be written. */
+    /* What this thread holds by lock() or lock_shared(); under the latter not to be written. By lock() it is all that there is room for, and
+     * unlock() publishes all of it; lock_write() is for values of other lengths. */
     std::byte *held() const { return static_cast<std::byte *>(held_data()); }
 
   private:
@@ -641,7 +658,7 @@ template <typename T> class box : public detail::block_base<box<T>, detail::fill
         cove_block *handle;
         options.capacity_bytes = sizeof(T);
         detail::describe_type<T>(options);
-        cove_result result = cove_block_open(&handle, name.c_str(), &options);
+        cove_result result = cove_block_open(&handle, detail::name_of(name), &options);
         if (result < 0)
             return unexpected(failure(result));
         return box(handle);
@@ -668,7 +685,8 @@ template <typename T> class box : public detail::block_base<box<T>, detail::fill
     expected<box_read_guard<T>> try_lock_read(deadline d = at_once) const noexcept {
         cove_block_view view;
         cove_result result = cove_block_lock_read(this->handle(), &view, d.ns());
-        if (result >= 0 && !fits(view.length_bytes)) {
+        /* Never set, it has been zeros since its birth; set to nothing, which only bytes can be, it is no T. */
+        if (result == COVE_OK && view.length_bytes != sizeof(T) && view.version != 0) {
             cove_block_unlock(this->handle(), &view);
             result = COVE_ERR_SIZE;
         }
@@ -681,7 +699,12 @@ template <typename T> class box : public detail::block_base<box<T>, detail::fill
         cove_result result = cove_block_lock_write(this->handle(), &view, d.ns());
         if (result < 0)
             return unexpected(failure(result));
-        detail::fill_zeros<sizeof(T)>::fill(view);
+        if (!fits(view.length_bytes) && result != COVE_OWNER_DIED) {
+            if (cove_block_abandon(this->handle(), &view) < 0)
+                cove_block_unlock(this->handle(), &view);
+            return unexpected(failure(COVE_ERR_SIZE));
+        }
+        detail::fill_zeros<sizeof(T)>::fill(view, result == COVE_OWNER_DIED);
         return box_write_guard<T>(this->handle(), view, true, result == COVE_OWNER_DIED);
     }
     /* What this thread holds by lock() or lock_shared(); under the latter not to be written. */
@@ -814,7 +837,7 @@ template <typename T> class stream : public object<stream<T>, cove_stream, detai
     static expected<stream> try_open(const std::string &name, stream_options options = {}, std::size_t most = 1) {
         cove_stream *handle = nullptr;
         detail::describe_elements<T>(options, most);
-        cove_result result = cove_stream_open(&handle, name.c_str(), &options);
+        cove_result result = cove_stream_open(&handle, detail::name_of(name), &options);
         if (result < 0)
             return unexpected(failure(result));
         return stream(handle);
@@ -842,18 +865,15 @@ template <typename T> class stream : public object<stream<T>, cove_stream, detai
     /* The next value, of one T (of several: borrow); nothing at the deadline, or when the stream was removed. */
     std::optional<item> read(deadline d = forever) { return some(try_read(d)); }
     expected<item> try_read(deadline d = at_once) noexcept {
-        item v;
+        alignas(T) unsigned char bytes[sizeof(T)];
         cove_value told;
-        cove_result result = cove_stream_read(this->handle(), &v.data, sizeof v.data, &told, d.ns());
+        cove_result result = cove_stream_read(this->handle(), bytes, sizeof bytes, &told, d.ns());
         if (result < 0 || result == COVE_REMOVED)
             return unexpected(failure(result == COVE_REMOVED ? COVE_ERR_EMPTY : result));
-        if (told.length_bytes != sizeof v.data)
+        if (told.length_bytes != sizeof bytes)
             return unexpected(failure(COVE_ERR_SIZE));
-        v.sequence = told.sequence;
-        v.tag = told.tag;
-        v.missed_count = told.missed_count;
-        v.time = std::chrono::nanoseconds(told.time_ns);
-        return v;
+        return item{*std::launder(reinterpret_cast<T *>(bytes)), told.sequence, told.tag, told.missed_count,
+                    std::chrono::nanoseconds(told.time_ns)};
     }
     std::optional<borrowed> borrow(deadline d = forever) { return some(try_borrow(d)); }
     expected<borrowed> try_borrow(deadline d = at_once) noexcept {
@@ -945,7 +965,7 @@ template <typename T> class queue : public object<queue<T>, cove_queue, detail::
     static expected<queue> try_open(const std::string &name, queue_options options = {}, std::size_t most = 1) {
         cove_queue *handle = nullptr;
         detail::describe_elements<T>(options, most);
-        cove_result result = cove_queue_open(&handle, name.c_str(), &options);
+        cove_result result = cove_queue_open(&handle, detail::name_of(name), &options);
         if (result < 0)
             return unexpected(failure(result));
         return queue(handle);
@@ -974,17 +994,14 @@ template <typename T> class queue : public object<queue<T>, cove_queue, detail::
     /* The next message, of one T (of several: take), done with as soon as it is here; nothing at the deadline, or when the queue was removed. */
     std::optional<item> pop(deadline d = forever) { return some(try_pop(d)); }
     expected<item> try_pop(deadline d = at_once) noexcept {
-        item m;
+        alignas(T) unsigned char bytes[sizeof(T)];
         cove_message told;
-        cove_result result = cove_queue_pop(this->handle(), &m.data, sizeof m.data, &told, d.ns());
+        cove_result result = cove_queue_pop(this->handle(), bytes, sizeof bytes, &told, d.ns());
         if (result < 0 || result == COVE_REMOVED)
             return unexpected(failure(result == COVE_REMOVED ? COVE_ERR_EMPTY : result));
-        if (told.length_bytes != sizeof m.data)
+        if (told.length_bytes != sizeof bytes)
             return unexpected(failure(COVE_ERR_SIZE));
-        m.sequence = told.sequence;
-        m.tag = told.tag;
-        m.deliveries = told.deliveries;
-        return m;
+        return item{*std::launder(reinterpret_cast<T *>(bytes)), told.sequence, told.tag, told.deliveries};
     }
     /* The next message, in hand: when this process dies before done(), another has it. */
     std::optional<task> take(deadline d = forever) { return some(try_take(d)); }

@@ -161,6 +161,58 @@ TEST(a_guard_tells_that_the_last_owner_died) {
     assert_true(box.get().x == 1 && !box.lock_read().owner_died());
 }
 
+static int die_in_the_first_edit(void *) {
+    auto box = cove::box<int>::open("fresh", single());
+    *box.lock_write() = 77; // published
+    box.remove();
+    box = cove::box<int>::open("fresh2", single());
+    auto edit = box.lock_write();
+    *edit = 78;
+    raise(SIGKILL);
+    return 0;
+}
+
+TEST(what_a_dead_first_writer_has_left_is_shown_and_lengths_that_are_no_t_are_told) {
+    auto fresh = cove::box<int>::open("fresh2", single());
+    assert_int_equal(end_of(child(die_in_the_first_edit, nullptr)), -SIGKILL);
+    {
+        auto edit = fresh.lock_write();
+        assert_true(edit.owner_died() && *edit == 78);
+    }
+    {
+        std::scoped_lock lock(fresh);
+        assert_true(fresh.owner_died() && fresh.held() == 78);
+    }
+    auto box = cove::box<int>::open("b");
+    auto bytes = cove::block::open("b");
+    bytes.set("ab");
+    assert_true(box.try_get().error() == COVE_ERR_SIZE && box.try_lock_read().error() == COVE_ERR_SIZE &&
+                box.try_lock_write().error() == COVE_ERR_SIZE);
+    assert_string_equal(bytes.get_string().c_str(), "ab");
+    {
+        auto edit = bytes.lock_write();
+        throws(COVE_ERR_SIZE, edit.resize(1000));
+    }
+    assert_true(bytes.try_lock_write().has_value());
+    {
+        std::scoped_lock lock(bytes);
+        std::memcpy(bytes.held(), "1234", 4);
+    }
+    assert_string_equal(bytes.get_string().c_str(), "1234");
+    cove::box<int> none;
+    assert_false(none.owner_died());
+    throws(COVE_ERR_VIEW, none.held());
+    throws(COVE_ERR_VIEW, none.unlock());
+    throws(COVE_ERR_NAME, cove::block::open(std::string("a\0b", 3)));
+    struct only_by_value {
+        explicit only_by_value(int n) : number(n) {}
+        int number;
+    };
+    auto values = cove::stream<only_by_value>::open("v");
+    values.write(only_by_value(5));
+    assert_true(values.read()->data.number == 5);
+}
+
 // ---- The standard's locks.
 
 TEST(the_standard_s_locks_take_boxes_and_blocks) {

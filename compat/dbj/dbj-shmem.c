@@ -20,7 +20,7 @@ typedef struct entry {
     char key[64]; /* all bytes behind the first 0 are 0 */
     cove_block *block;
     unsigned size;
-    bool is_listed; /* under the mutex: this process has it */
+    _Atomic bool is_listed; /* this process has it; changed under the mutex */
     _Atomic unsigned users;
     _Atomic bool is_closed; /* nobody is inside any more, and the block is closed */
 } entry;
@@ -55,7 +55,7 @@ static entry *find(const char key[64]) {
 /* Null, and ENOENT, where this process has no such block. */
 static entry *hold(const dbj_string_64 *key) {
     for (entry *e = atomic_load_explicit(&table, memory_order_acquire); e; e = e->next) {
-        if (strncmp(e->key, key->data, 64) != 0) /* up to the first 0 */
+        if (!atomic_load_explicit(&e->is_listed, memory_order_acquire) || strncmp(e->key, key->data, 64) != 0) /* up to the first 0 */
             continue;
         unsigned users = atomic_load_explicit(&e->users, memory_order_relaxed);
         while (users && !atomic_compare_exchange_weak_explicit(&e->users, &users, users + 1, memory_order_acquire, memory_order_relaxed))
@@ -99,12 +99,13 @@ static bool create_under_mutex(const char key[64], unsigned size) {
             free(e);
         return result == COVE_ERR_SIZE ? fail(EINVAL) : told(result);
     }
-    memcpy(e->key, key, 64);
+    if (is_new)
+        memcpy(e->key, key, 64);
     e->block = block;
     e->size = size;
-    e->is_listed = true;
     atomic_store(&e->is_closed, false);
     atomic_store(&e->users, 1);
+    atomic_store(&e->is_listed, true);
     if (is_new) {
         e->next = atomic_load(&table);
         atomic_store(&table, e);
@@ -201,7 +202,7 @@ EXPORTED bool dbj_component_can_unload_now(void) {
     bool is_empty = true;
     pthread_mutex_lock(&mutex);
     for (entry *e = atomic_load(&table); e; e = e->next)
-        is_empty = is_empty && !e->is_listed;
+        is_empty = is_empty && atomic_load(&e->is_closed);
     pthread_mutex_unlock(&mutex);
     return is_empty;
 }

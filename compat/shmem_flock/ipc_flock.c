@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -15,7 +16,14 @@ typedef struct handle {
 } handle;
 
 static int open_file(const char *fname) {
-    return open(fname, O_CREAT | O_RDONLY | O_CLOEXEC, 0666);
+    return open(fname, O_CREAT | O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0666); /* a pipe of that name is not waited for */
+}
+
+/* The same file, whatever has its name by now. */
+static int open_again(int fd) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 ipc_flock_t *ipc_flock_open(char *fname) {
@@ -44,7 +52,7 @@ static int operate(ipc_flock_t *fl, int operation) {
     }
     handle *h = (handle *)(void *)fl;
     if (h->opened_by != getpid()) {
-        int fd = open_file(fl->fname);
+        int fd = open_again(fl->fd);
         if (fd < 0)
             return -1;
         close(fl->fd); /* in the child only: the parent keeps its lock */
@@ -71,6 +79,8 @@ int ipc_flock_close(ipc_flock_t *fl) {
         errno = EINVAL;
         return -1;
     }
+    if (((handle *)(void *)fl)->opened_by == getpid())
+        flock(fl->fd, LOCK_UN); /* a child of ours may have the descriptor still */
     close(fl->fd);
     free(fl);
     return 0;

@@ -263,6 +263,36 @@ TEST(threads_may_create_use_and_delete_the_same_block_and_fork_meanwhile) {
     dlclose(library);
 }
 
+static _Atomic int stop, late;
+static _Atomic bool is_deleted;
+static void *set_all_the_time(void *context) {
+    (void)context;
+    while (!stop) {
+        bool began_late = is_deleted;
+        if (set_number("t", 1) && began_late)
+            late++;
+    }
+    return NULL;
+}
+
+TEST(a_deleted_block_is_gone_at_once_though_others_are_inside) {
+    pthread_t threads[4];
+    load();
+    assert_true(shmem->create(shmem, key_of("t"), sizeof(long)));
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, set_all_the_time, NULL), 0);
+    usleep(10000);
+    assert_true(shmem->delete (shmem, key_of("t")));
+    is_deleted = true;
+    usleep(20000);
+    stop = 1;
+    for (int i = 0; i < 4; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(late, 0);
+    assert_true(can_unload());
+    dlclose(library);
+}
+
 /* ---- The loader. */
 
 static int calls;

@@ -282,6 +282,100 @@ TEST(a_callback_may_end_its_own_telling_and_mark_as_read) {
     assert_int_equal(calls, 1);
 }
 
+TEST(being_told_reads_nothing_that_the_user_has_not_read) {
+    SharedMemoryWriteStream writer("s", 8000, false);
+    SharedMemoryReadStream reader("s", 8000, false);
+    std::atomic<int> calls{0};
+    reader.onChange([&] { calls++; });
+    writer.write("a");
+    eventually(calls == 1);
+    assert_string_equal(reader.readString().c_str(), "a");
+    writer.write("b");
+    eventually(calls == 2);
+    reader.markAsRead(); // of "a"
+    assert_true(reader.hasNewData() && !writer.isMessageRead());
+    std::vector<float> many(1000, 1.f);
+    writer.write(many.data(), many.size());
+    std::size_t length = reader.readLength(kMemoryTypeFloat);
+    writer.write(many.data(), 1);
+    eventually(calls >= 3); // two may be told by one
+    float *got = reader.readFloatArray();
+    assert_true(length == 1000 && got[999] == 1.f);
+    delete[] got;
+}
+
+static int count_descriptors() {
+    int status;
+    return std::atoi(run(&status, "ls /proc/%d/fd | wc -l", getpid()));
+}
+
+TEST(streams_that_were_removed_are_let_go_and_their_telling_ends) {
+    auto writer = std::make_unique<SharedMemoryWriteStream>("s", 64, false);
+    SharedMemoryReadStream reader("s", 64, false);
+    int before = 0;
+    for (int i = 0; i < 50; i++) {
+        writer->destroy();
+        writer = std::make_unique<SharedMemoryWriteStream>("s", 64, false);
+        writer->write(std::to_string(i));
+        assert_string_equal(reader.readString().c_str(), std::to_string(i).c_str());
+        before = i == 9 ? count_descriptors() : before;
+    }
+    assert_true(count_descriptors() <= before + 2);
+    std::atomic<int> calls{0}, inside{0};
+    reader.onChange([&] {
+        inside++;
+        calls++;
+        usleep(100000);
+        inside--;
+    });
+    writer->destroy();
+    writer = std::make_unique<SharedMemoryWriteStream>("s", 64, false);
+    writer->write("of the new one");
+    assert_string_equal(reader.readString().c_str(), "of the new one");
+    writer->write("another");
+    eventually(calls > 0);
+    reader.onChange(nullptr);
+    assert_int_equal(inside, 0);
+    reader.onChange(std::function<void(SharedMemoryReadStream &)>()); // empty: nothing
+    writer->write("more");
+}
+
+TEST(values_of_other_languages_and_old_acknowledgements_do_no_harm) {
+    auto writer = std::make_unique<SharedMemoryWriteStream>("s", 64, false);
+    SharedMemoryReadStream reader("s", 64, false);
+    cove_stream *other;
+    cove_stream_options options = {};
+    options.type = COVE_TYPE_ANY;
+    expect(COVE_OK, cove_stream_open(&other, "lsm.stream-s", &options));
+    expect(COVE_OK, cove_stream_write_as(other, COVE_TYPE_STRUCT, "12345678", 8, 0, COVE_TRY));
+    assert_int_equal(reader.readLength(kMemoryTypeOther), 1);
+    assert_string_equal(reader.readString().c_str(), "");
+    cove_stream_close(other);
+    writer->write("x");
+    reader.readString();
+    reader.markAsRead();
+    expect(COVE_OK, cove_remove(nullptr, "lsm.stream-s", COVE_REMOVE_FORCE)); // without its acknowledgement
+    writer = std::make_unique<SharedMemoryWriteStream>("s", 64, false);
+    writer->write("unread");
+    assert_false(writer->isMessageRead());
+    assert_false(writer->waitForRead(-1ms));
+}
+
+TEST(all_whole_numbers_are_written_and_what_moves_leaves_nothing) {
+    SharedMemoryWriteStream writer("s", 64, false);
+    SharedMemoryReadStream reader("s", 64, false);
+    long long numbers[] = {1, -2};
+    long more[] = {3};
+    writer.write(numbers, 2);
+    assert_true(reader.readVector<long long>() == (std::vector<long long>{1, -2}));
+    writer.write(more, 1);
+    assert_int_equal(reader.readVector<std::int64_t>()[0], 3);
+    Memory a("m", 8, false);
+    assert_true(a.create() == kOK);
+    Memory b(std::move(a));
+    assert_true(a.data() == nullptr && b.data() != nullptr); // NOLINT: that is what is looked at
+}
+
 // ---- Queues.
 
 TEST(messages_go_through_a_queue_in_order) {

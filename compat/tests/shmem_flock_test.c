@@ -258,6 +258,42 @@ TEST(a_child_of_fork_does_not_hold_or_end_its_parent_s_lock) {
     unlink(file);
 }
 
+static int do_nothing(void *context) {
+    (void)context;
+    pause();
+    return 0;
+}
+
+TEST(a_closed_lock_is_free_though_a_child_of_its_holder_lives) {
+    ipc_flock_t *lock = ipc_flock_open(a_file("lock"));
+    assert_int_equal(ipc_flock_lock(lock), 0);
+    pid_t pid = child(do_nothing, NULL);
+    assert_int_equal(ipc_flock_close(lock), 0);
+    int status;
+    run(&status, "flock -n %s true", file);
+    assert_int_equal(status, 0);
+    kill_child(pid);
+    unlink(file);
+}
+
+static int lock_from_elsewhere(void *context) {
+    alarm(1);
+    return chdir("/") == 0 && unlink(file) == 0 && ipc_flock_lock(context) == 0 ? 0 : 1;
+}
+
+TEST(a_child_locks_the_very_file_and_a_pipe_is_not_waited_for) {
+    ipc_flock_t *lock = ipc_flock_open(a_file("lock"));
+    assert_int_equal(ipc_flock_lock(lock), 0);
+    assert_int_equal(end_of(child(lock_from_elsewhere, lock)), -SIGALRM); /* and no other of that name */
+    assert_int_equal(access(file, F_OK), -1);
+    assert_int_equal(ipc_flock_close(lock), 0);
+    assert_int_equal(mkfifo(file, 0600), 0);
+    lock = ipc_flock_open(file);
+    assert_non_null(lock);
+    ipc_flock_close(lock);
+    unlink(file);
+}
+
 TEST(the_lock_says_what_cannot_be) {
     char name[400];
     memset(name, 'n', sizeof name);

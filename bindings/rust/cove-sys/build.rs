@@ -5,24 +5,49 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Says to Cargo what `pkg-config` says of an installed library that is new enough.
+/// One value of the installed library's.
+fn ask(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("pkg-config").args(arguments).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Whether the program is for another machine than this.
+fn is_cross() -> bool {
+    env::var_os("TARGET") != env::var_os("HOST")
+}
+
+/// Says to Cargo where an installed library is whose structs are those of this crate. One of this machine's is no use for another.
 fn find() -> bool {
-    let Ok(output) = Command::new("pkg-config").args(["--libs", "--cflags", "cove >= 0.1"]).output() else {
+    if is_cross() && env::var_os("PKG_CONFIG_ALLOW_CROSS").is_none() && env::var_os("PKG_CONFIG_SYSROOT_DIR").is_none() {
+        return false;
+    }
+    if ask(&["--exists", "cove >= 0.1 cove < 0.2"]).is_none() {
+        return false;
+    }
+    let (Some(libraries), Some(headers)) = (ask(&["--variable=libdir", "cove"]), ask(&["--variable=includedir", "cove"])) else {
         return false;
     };
-    if !output.status.success() {
-        return false;
-    }
-    for word in String::from_utf8_lossy(&output.stdout).split_whitespace() {
-        if let Some(directory) = word.strip_prefix("-L") {
-            println!("cargo:rustc-link-search=native={directory}");
-        } else if let Some(directory) = word.strip_prefix("-I") {
-            println!("cargo:include={directory}");
-        } else if let Some(library) = word.strip_prefix("-l") {
-            println!("cargo:rustc-link-lib={library}");
+    println!("cargo:rustc-link-search=native={libraries}");
+    println!("cargo:rustc-link-lib=cove");
+    println!("cargo:include={headers}");
+    println!("cargo:rerun-if-changed={libraries}/pkgconfig/cove.pc");
+    true
+}
+
+/// A tool of the C compiler's, with its first arguments: of the target's where that is another machine.
+fn tool(variable: &str, name: &str) -> Vec<OsString> {
+    let target = env::var("TARGET").unwrap().replace('-', "_");
+    for candidate in [format!("{variable}_{target}"), format!("TARGET_{variable}"), variable.to_owned()] {
+        println!("cargo:rerun-if-env-changed={candidate}");
+        if let Ok(words) = env::var(&candidate) {
+            return words.split_whitespace().map(Into::into).collect();
         }
     }
-    true
+    if is_cross() {
+        let triple = env::var("TARGET").unwrap().replace("-unknown-", "-");
+        return vec![format!("{triple}-{}", if name == "cc" { "gcc" } else { name }).into()];
+    }
+    vec![name.into()]
 }
 
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -38,16 +63,17 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-fn run(program: &OsString, arguments: &[OsString]) {
-    let status = Command::new(program).args(arguments).status().unwrap_or_else(|e| panic!("{}: {e}", program.to_string_lossy()));
-    assert!(status.success(), "{} failed", program.to_string_lossy());
+fn run(tool: &[OsString], arguments: &[OsString]) {
+    let name = tool[0].to_string_lossy();
+    let status = Command::new(&tool[0]).args(&tool[1..]).args(arguments).status().unwrap_or_else(|e| panic!("{name}: {e}"));
+    assert!(status.success(), "{name} failed");
 }
 
 /// One object of each source, and an archive of them: the library needs the C library and the kernel only.
 fn build() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap());
-    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let compiler = tool("CC", "cc");
     let archive = out.join("libcove.a");
     let mut files = Vec::new();
     sources(&root.join("src"), &mut files);
@@ -67,7 +93,7 @@ fn build() {
         run(&compiler, &arguments);
         objects.push(object.into());
     }
-    run(&env::var_os("AR").unwrap_or_else(|| "ar".into()), &objects);
+    run(&tool("AR", "ar"), &objects);
     println!("cargo:rustc-link-search=native={}", out.display());
     println!("cargo:rustc-link-lib=static=cove");
     println!("cargo:include={}", root.join("include").display());
@@ -77,9 +103,11 @@ fn build() {
 
 fn main() {
     println!("cargo:rerun-if-env-changed=COVE_BUILD");
-    println!("cargo:rerun-if-env-changed=PKG_CONFIG_PATH");
+    for variable in ["PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "PKG_CONFIG_ALLOW_CROSS"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
     println!("cargo:rerun-if-changed=build.rs");
-    if env::var_os("COVE_BUILD").is_some() || !find() {
+    if env::var("COVE_BUILD").is_ok_and(|v| v == "1") || !find() {
         build();
     }
 }

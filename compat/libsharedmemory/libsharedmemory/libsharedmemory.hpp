@@ -7,7 +7,7 @@
  *     Memory                    plain bytes
  *
  * What is not persistent goes with the last process that has it, killed or not, and never before. Streams may be used by any number of
- * threads, but not moved or destroyed meanwhile. `bufferSize` is how many bytes a value may have. Errors are std::runtime_error. */
+ * threads, but not destroyed meanwhile. `bufferSize` is how many bytes a value may have. Errors are std::runtime_error. */
 #pragma once
 
 #include <cove/block.h>
@@ -24,6 +24,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 #if __cplusplus >= 201703L
@@ -77,18 +78,19 @@ inline cove_lifetime lifetime_of(bool persists) {
     throw std::runtime_error(std::string(what) + " " + cove_last_error()->sentence);
 }
 
-template <typename T> struct type_of;
-template <> struct type_of<char> { static constexpr cove_type value = COVE_TYPE_BYTES; };
-template <> struct type_of<std::int8_t> { static constexpr cove_type value = COVE_TYPE_I8; };
-template <> struct type_of<std::int16_t> { static constexpr cove_type value = COVE_TYPE_I16; };
-template <> struct type_of<std::int32_t> { static constexpr cove_type value = COVE_TYPE_I32; };
-template <> struct type_of<std::int64_t> { static constexpr cove_type value = COVE_TYPE_I64; };
-template <> struct type_of<std::uint8_t> { static constexpr cove_type value = COVE_TYPE_U8; };
-template <> struct type_of<std::uint16_t> { static constexpr cove_type value = COVE_TYPE_U16; };
-template <> struct type_of<std::uint32_t> { static constexpr cove_type value = COVE_TYPE_U32; };
-template <> struct type_of<std::uint64_t> { static constexpr cove_type value = COVE_TYPE_U64; };
-template <> struct type_of<float> { static constexpr cove_type value = COVE_TYPE_F32; };
-template <> struct type_of<double> { static constexpr cove_type value = COVE_TYPE_F64; };
+/* By what a number is, since long and long long may both have 64 bits. */
+template <typename T> struct type_of {
+    static_assert(std::is_arithmetic<T>::value && !std::is_same<T, bool>::value && sizeof(T) <= 8,
+                  "bytes, float, double and whole numbers");
+    static constexpr cove_type whole = sizeof(T) == 1   ? (std::is_signed<T>::value ? COVE_TYPE_I8 : COVE_TYPE_U8)
+                                       : sizeof(T) == 2 ? (std::is_signed<T>::value ? COVE_TYPE_I16 : COVE_TYPE_U16)
+                                       : sizeof(T) == 4 ? (std::is_signed<T>::value ? COVE_TYPE_I32 : COVE_TYPE_U32)
+                                                        : (std::is_signed<T>::value ? COVE_TYPE_I64 : COVE_TYPE_U64);
+    static constexpr cove_type value = std::is_same<T, char>::value        ? COVE_TYPE_BYTES
+                                       : !std::is_floating_point<T>::value ? whole
+                                       : sizeof(T) == 4                    ? COVE_TYPE_F32
+                                                                           : COVE_TYPE_F64;
+};
 
 inline char flag_of(cove_type type) {
     switch (type) {
@@ -125,6 +127,11 @@ class acknowledgement {
             return false;
         number_ = static_cast<std::uint64_t *>(data);
         return true;
+    }
+    /* For a stream that has just been made, whatever one of that name had before. */
+    void begin() {
+        if (number_)
+            __atomic_store_n(number_, 0, __ATOMIC_RELEASE);
     }
     std::uint64_t get() const { return number_ ? __atomic_load_n(number_, __ATOMIC_ACQUIRE) : 0; }
     void raise(std::uint64_t number) {
@@ -175,6 +182,22 @@ class Memory {
     };
 
     Memory(const std::string &path, std::size_t size, bool persist) : path_(path), size_(size), persists_(persist) {}
+    Memory(Memory &&other) noexcept
+        : path_(std::move(other.path_)), size_(other.size_), persists_(other.persists_), data_(other.data_),
+          block_(std::move(other.block_)) {
+        other.data_ = nullptr;
+    }
+    Memory &operator=(Memory &&other) noexcept {
+        if (this != &other) {
+            path_ = std::move(other.path_);
+            size_ = other.size_;
+            persists_ = other.persists_;
+            data_ = other.data_;
+            block_ = std::move(other.block_);
+            other.data_ = nullptr;
+        }
+        return *this;
+    }
 
     /* Makes it, all 0, or joins what is there, which may be larger. */
     Error create() { return open_as(COVE_OPEN_OR_CREATE, kErrorCreationFailed); }
@@ -239,11 +262,15 @@ class SharedMemoryWriteStream {
         options.borrows = 1;
         options.flags = COVE_STREAM_WRITER;
         options.lifetime = detail::lifetime_of(isPersistent);
+        cove_opened opened = cove_opened();
+        options.opened = &opened;
         if (!bufferSize || cove_stream_open(&stream, detail::name_of("stream", name).c_str(), &options) != COVE_OK)
             detail::fail("Shared memory segment could not be created.");
         stream_.reset(stream);
         if (!read_.open(name, isPersistent))
             detail::fail("Shared memory segment could not be created.");
+        if (opened.created)
+            read_.begin();
     }
 
     /* A string of any bytes; of text in UTF-8, too, for who reads it by other means. */
@@ -275,7 +302,7 @@ class SharedMemoryWriteStream {
 
     /* Waits for that. False where there is no reader to wait for any more, or after `timeout`. */
     bool waitForRead(std::chrono::milliseconds timeout = std::chrono::hours(24 * 365)) const {
-        cove_time_ns end = cove_in_ms(static_cast<std::uint64_t>(timeout.count()));
+        cove_time_ns end = timeout.count() <= 0 ? COVE_TRY : cove_in_ms(static_cast<std::uint64_t>(timeout.count()));
         std::string readers = detail::name_of("readers", name_);
         for (;;) {
             std::uint64_t version = read_.version();
@@ -301,9 +328,9 @@ class SharedMemoryWriteStream {
     void destroy() const {
         if (!stream_)
             return;
+        read_.remove(); /* first: a new stream is not to find an old acknowledgement */
         cove_result ignored = cove_stream_remove(stream_.get());
         (void)ignored;
-        read_.remove();
     }
 
   private:
@@ -384,7 +411,7 @@ class SharedMemoryReadStream {
     std::size_t readLength(char dataType) const {
         std::lock_guard<std::mutex> guard(mutex_);
         look();
-        return seen_ && dataType & flag() ? length_ / cove_type_bytes(type_) : 0;
+        return seen_ && dataType & flag() ? count_ : 0;
     }
 
     /* Whether there is a value that this reader has not marked as read. */
@@ -403,29 +430,32 @@ class SharedMemoryReadStream {
     /* Calls `callback` for what has been written, on a thread of the library's; several writes may be told by one call. It may read. An empty
      * function ends that: when this has returned it is not running, unless it is the callback that calls. */
     void onChange(std::function<void()> callback) {
-        bool ends = !callback;
-        cove_stream *stream;
+        std::vector<std::unique_ptr<listener>> ended;
         {
             std::lock_guard<std::mutex> guard(mutex_);
-            callback_ = ends ? nullptr : std::make_shared<std::function<void()>>(std::move(callback));
-            told_ = marked_;
-            stream = stream_.get();
+            ended.swap(retired_);
+            if (listener_)
+                ended.push_back(std::move(listener_));
+            callback_ = callback ? std::make_shared<std::function<void()>>(std::move(callback)) : nullptr;
+            if (callback_ && stream_ && !listen())
+                detail::fail_because("Changes cannot be told:");
         }
-        if (stream && cove_stream_on_change(stream, ends ? nullptr : &SharedMemoryReadStream::be_told, this) != COVE_OK)
-            detail::fail_because("Changes cannot be told:");
+        ended.clear(); /* waits for the callback, which may want the mutex */
+    }
+    void onChange(std::nullptr_t) { onChange(std::function<void()>()); }
+    void onChange(const std::function<void(SharedMemoryReadStream &)> &callback) {
+        if (!callback)
+            return onChange(std::function<void()>());
+        onChange(std::function<void()>([this, callback] { callback(*this); }));
     }
     template <typename F> auto onChange(F callback) -> decltype(callback(std::declval<SharedMemoryReadStream &>()), void()) {
         onChange(std::function<void()>([this, callback]() mutable { callback(*this); }));
     }
 
     void close() {
-        std::vector<detail::owned<cove_stream>> ended;
-        {
-            std::lock_guard<std::mutex> guard(mutex_);
-            ended.swap(former_);
-            ended.push_back(std::move(stream_));
-        }
-        ended.clear(); /* waits for the callback, which may want the mutex */
+        onChange(std::function<void()>());
+        std::lock_guard<std::mutex> guard(mutex_);
+        stream_.reset();
         read_.close();
         presence_.reset();
     }
@@ -449,10 +479,8 @@ class SharedMemoryReadStream {
             return false;
         room_.resize(static_cast<std::size_t>(info.capacity_bytes));
         bytes_.resize(room_.size() < length_ ? length_ : room_.size());
-        if (stream_)
-            former_.push_back(std::move(stream_)); /* to close it would wait for the callback, which may wait for us */
         stream_ = std::move(opened);
-        return !callback_ || cove_stream_on_change(stream, &SharedMemoryReadStream::be_told, this_for_callback_) == COVE_OK;
+        return true;
     }
 
     /* The newest value, where it is not here already. Where the stream was removed, and another has its name, that one's. */
@@ -463,13 +491,18 @@ class SharedMemoryReadStream {
         room_.resize(bytes_.size());
         cove_result result = cove_stream_read(stream_.get(), room_.data(), room_.size(), &value, COVE_TRY);
         if ((result == COVE_REMOVED || result == COVE_ERR_EMPTY) && cove_stream_is_removed(stream_.get()) && open_stream()) {
-            seen_ = marked_ = told_ = 0;
+            seen_ = marked_ = 0;
+            if (callback_) {
+                retired_.push_back(std::move(listener_)); /* to end it would wait for the callback, which may wait for us */
+                listen();
+            }
             result = cove_stream_read(stream_.get(), room_.data(), room_.size(), &value, COVE_TRY);
         }
         if (result < 0 || result == COVE_REMOVED)
             return;
         bytes_.swap(room_);
         length_ = static_cast<std::size_t>(value.length_bytes);
+        count_ = static_cast<std::size_t>(value.count);
         type_ = value.type;
         seen_ = value.sequence;
         is_looked_at_ = true;
@@ -488,19 +521,38 @@ class SharedMemoryReadStream {
         return array;
     }
 
-    static void be_told(void *context, cove_stream *) {
-        auto *self = static_cast<SharedMemoryReadStream *>(context);
+    /* Who is told of changes: with a handle of its own, so that what the user looks at and acknowledges is the user's alone. */
+    struct listener {
         std::shared_ptr<std::function<void()>> callback;
-        {
-            std::lock_guard<std::mutex> guard(self->mutex_);
-            self->look();
-            if (self->seen_ <= self->told_)
-                return;
-            self->told_ = self->seen_;
-            callback = self->callback_;
+        std::vector<char> room;
+        std::uint64_t told;
+        detail::owned<cove_stream> stream; /* last: ended first, and then nobody is told any more */
+    };
+
+    static void be_told(void *context, cove_stream *stream) {
+        auto *l = static_cast<listener *>(context);
+        std::shared_ptr<std::function<void()>> callback = l->callback; /* it may end its own telling */
+        cove_value value;
+        bool is_new = false;
+        for (cove_result result;
+             (result = cove_stream_read(stream, l->room.data(), l->room.size(), &value, COVE_TRY)) >= 0 && result != COVE_REMOVED;) {
+            is_new = is_new || value.sequence > l->told;
+            l->told = value.sequence > l->told ? value.sequence : l->told;
         }
-        if (callback && *callback)
+        if (is_new)
             (*callback)();
+    }
+
+    /* Under the mutex. */
+    bool listen() const {
+        cove_stream *stream = nullptr;
+        cove_stream_options options = cove_stream_options();
+        options.how = COVE_OPEN;
+        options.follow = COVE_FOLLOW_LATEST;
+        if (cove_stream_open(&stream, detail::name_of("stream", name_).c_str(), &options) != COVE_OK)
+            return false;
+        listener_.reset(new listener{callback_, std::vector<char>(bytes_.size()), marked_, detail::owned<cove_stream>(stream)});
+        return cove_stream_on_change(stream, &SharedMemoryReadStream::be_told, listener_.get()) == COVE_OK;
     }
 
     std::string name_;
@@ -508,16 +560,16 @@ class SharedMemoryReadStream {
     detail::owned<cove_block> presence_;
     mutable std::mutex mutex_; /* of all below */
     mutable detail::owned<cove_stream> stream_;
-    mutable std::vector<detail::owned<cove_stream>> former_; /* those that were removed, and have been replaced */
+    mutable std::unique_ptr<listener> listener_;
+    mutable std::vector<std::unique_ptr<listener>>
+        retired_; /* of streams that were removed, and have been replaced; ended with the next onChange */
     mutable detail::acknowledgement read_;
     mutable std::vector<char> room_, bytes_; /* to read to; and what was read last, of which length_ count */
-    mutable std::size_t length_ = 0;
+    mutable std::size_t length_ = 0, count_ = 0;
     mutable cove_type type_ = COVE_TYPE_UNSPECIFIED;
     mutable std::uint64_t seen_ = 0, marked_ = 0; /* numbers of values; 0: none */
     mutable bool is_looked_at_ = false;           /* what is in bytes_ is still to be given by a read */
-    mutable std::uint64_t told_ = 0;
     std::shared_ptr<std::function<void()>> callback_;
-    void *this_for_callback_ = this;
 };
 
 /* ---- Queues. */
@@ -610,7 +662,12 @@ class SharedMemoryQueue {
         if (takes) {
             result = cove_queue_take(queue_.get(), &m, COVE_TRY);
             if (result >= 0 && result != COVE_REMOVED) {
-                message.assign(static_cast<const char *>(m.data), static_cast<std::size_t>(m.length_bytes));
+                try {
+                    message.assign(static_cast<const char *>(m.data), static_cast<std::size_t>(m.length_bytes));
+                } catch (...) { /* no memory for it here: somebody else's */
+                    cove_queue_put_back(queue_.get(), &m);
+                    throw;
+                }
                 if (cove_queue_done(queue_.get(), &m) < 0)
                     detail::fail_because("The message could not be read:");
                 return true;

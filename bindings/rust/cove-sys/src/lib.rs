@@ -97,6 +97,12 @@ pub const COVE_START_LATEST: cove_start = 0;
 pub const COVE_START_OLDEST: cove_start = 1;
 pub const COVE_START_NEW: cove_start = 2;
 
+pub type cove_kind = c_int;
+pub const COVE_KIND_UNKNOWN: cove_kind = 0;
+pub const COVE_KIND_BLOCK: cove_kind = 1;
+pub const COVE_KIND_STREAM: cove_kind = 2;
+pub const COVE_KIND_QUEUE: cove_kind = 3;
+
 pub const COVE_VERSION_MAJOR: u32 = 0;
 pub const COVE_VERSION_MINOR: u32 = 1;
 pub const COVE_VERSION_PATCH: u32 = 0;
@@ -462,12 +468,106 @@ pub struct cove_request {
     pub held: *mut c_void,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cove_object_info {
+    pub name: [c_char; COVE_NAME_MAX + 1],
+    pub state: cove_result,
+    pub file_bytes: u64,
+    pub allocated_bytes: u64,
+    pub owner_uid: u32,
+    pub mode: u32,
+    pub kind: cove_kind,
+    pub lifetime: cove_lifetime,
+    pub object_bytes: u64,
+    pub layout_major: u32,
+    pub layout_minor: u32,
+    pub creator_version: [c_char; 16],
+    pub type_name: [c_char; 64],
+    pub schema_hash: u64,
+    pub id: [u8; 16],
+    pub created_unix_ns: u64,
+    pub created_before_boot: bool,
+    pub slot_count: u32,
+    pub live_count: u32,
+    pub dead_count: u32,
+    pub has_readers: bool,
+    pub has_owner: bool,
+    pub owner_slot: u32,
+    pub capacity_bytes: u64,
+    pub length_bytes: u64,
+    pub version: u64,
+    pub is_single_copy: bool,
+    pub is_unrepaired: bool,
+    pub type_: cove_type,
+    pub element_bytes: u32,
+    pub depth: u32,
+    pub loans: u32,
+    pub borrows: u32,
+    pub borrowed_count: u32,
+    pub newest_sequence: u64,
+    pub writer_count: u32,
+    pub has_only_writer: bool,
+    pub keeps_times: bool,
+    pub holds: u32,
+    pub max_deliveries: u32,
+    pub dead_letter: [c_char; COVE_NAME_MAX + 1],
+    pub consumer_count: u32,
+    pub ready_count: u64,
+    pub in_flight_count: u64,
+    pub delivered_count: u64,
+    pub redelivered_count: u64,
+    pub dropped_count: u64,
+    pub dead_letter_count: u64,
+    pub oldest_age_ns: u64,
+    pub drops_oldest: bool,
+    pub has_only_consumer: bool,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cove_attachment_info {
+    pub slot: u32,
+    pub generation: u32,
+    pub is_alive: bool,
+    pub is_owner: bool,
+    pub pid: u32,
+    pub pid_namespace: u64,
+    pub same_pid_namespace: bool,
+    pub program: [c_char; 17],
+    pub since_unix_ns: u64,
+    pub is_writing: bool,
+    pub reading_count: u32,
+    pub is_writer: bool,
+    pub is_reader: bool,
+    pub is_awaited: bool,
+    pub behind_count: u64,
+    pub borrowed_count: u32,
+    pub has_bell: bool,
+    pub is_consumer: bool,
+    pub taken_count: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct cove_domain_info {
+    pub path: [c_char; 4096],
+    pub file_system: [c_char; 24],
+    pub owner_uid: u32,
+    pub mode: u32,
+    pub default_object_mode: u32,
+    pub total_bytes: u64,
+    pub free_bytes: u64,
+}
+
 pub type cove_gc_fn = Option<unsafe extern "C" fn(context: *mut c_void, name: *const c_char, size_bytes: u64, outcome: cove_result)>;
 pub type cove_block_fn = Option<unsafe extern "C" fn(context: *mut c_void, block: *mut cove_block)>;
 pub type cove_stream_fn = Option<unsafe extern "C" fn(context: *mut c_void, stream: *mut cove_stream)>;
 pub type cove_queue_fn = Option<unsafe extern "C" fn(context: *mut c_void, queue: *mut cove_queue)>;
 pub type cove_serve_fn =
     Option<unsafe extern "C" fn(context: *mut c_void, request: *const cove_request, reply: *mut c_void, out_reply_bytes: *mut u64) -> i32>;
+pub type cove_inspect_fn = Option<unsafe extern "C" fn(context: *mut c_void, info: *const cove_object_info) -> bool>;
+pub type cove_inspect_attachment_fn = Option<unsafe extern "C" fn(context: *mut c_void, info: *const cove_attachment_info) -> bool>;
 
 extern "C" {
     pub fn cove_version() -> *const c_char;
@@ -696,6 +796,17 @@ extern "C" {
     pub fn cove_server_put_back(server: *mut cove_server, request: *mut cove_request) -> cove_result;
     pub fn cove_server_fd(server: *mut cove_server, out_fd: *mut c_int) -> cove_result;
     pub fn cove_server_interrupt(server: *mut cove_server);
+    pub fn cove_kind_name(kind: cove_kind) -> *const c_char;
+    pub fn cove_lifetime_name(lifetime: cove_lifetime) -> *const c_char;
+    pub fn cove_inspect_domain(domain: *const c_char, out_info: *mut cove_domain_info) -> cove_result;
+    pub fn cove_inspect_list(domain: *const c_char, each: cove_inspect_fn, context: *mut c_void) -> cove_result;
+    pub fn cove_inspect_object(domain: *const c_char, name: *const c_char, out_info: *mut cove_object_info) -> cove_result;
+    pub fn cove_inspect_attachments(
+        domain: *const c_char,
+        name: *const c_char,
+        each: cove_inspect_attachment_fn,
+        context: *mut c_void,
+    ) -> cove_result;
 }
 
 /// As in C, where these are inline: the size of the options says which version of them is meant.
@@ -712,4 +823,6 @@ open! {
     cove_block_open cove_block_open_sized cove_block cove_block_options;
     cove_stream_open cove_stream_open_sized cove_stream cove_stream_options;
     cove_queue_open cove_queue_open_sized cove_queue cove_queue_options;
+    cove_client_open cove_client_open_sized cove_client cove_call_options;
+    cove_server_open cove_server_open_sized cove_server cove_call_options;
 }

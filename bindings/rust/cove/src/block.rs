@@ -124,7 +124,8 @@ impl Block {
     pub fn version(&self) -> u64 {
         unsafe { sys::cove_block_version(self.handle()) }
     }
-    /// Waits until the version is not `version`, and tells which it is; `None` at the deadline.
+    /// Waits until the version is not `version`, and tells which it is; `None` at the deadline. Where the block is removed meanwhile, it tells the
+    /// version as it is, once.
     pub fn wait(&self, version: u64, deadline: Deadline) -> Result<Option<u64>> {
         let mut now = version;
         match unsafe { sys::cove_block_wait(self.handle(), version, deadline.0, &mut now) } {
@@ -242,7 +243,7 @@ impl<G> std::error::Error for LockError<G> {}
 impl<G> From<LockError<G>> for Error {
     fn from(e: LockError<G>) -> Self {
         match e {
-            LockError::OwnerDied(_) => Error::of(sys::COVE_OWNER_DIED),
+            LockError::OwnerDied(_) => Error::made(sys::COVE_OWNER_DIED),
             LockError::Failed(e) => e,
         }
     }
@@ -394,7 +395,7 @@ impl<T: Shareable> SharedBox<T> {
             )
         })?;
         if !Self::fits(length) {
-            return Err(Error::of(sys::COVE_ERR_SIZE));
+            return Err(Error::made(sys::COVE_ERR_SIZE));
         }
         Ok(unsafe { value.assume_init() }) // any bytes are a T
     }
@@ -404,17 +405,30 @@ impl<T: Shareable> SharedBox<T> {
     }
     pub fn lock_read(&self, deadline: Deadline) -> LockResult<ReadGuard<'_, T>> {
         match self.block.lock_read(deadline) {
-            Ok(guard) if !Self::fits(guard.hold.view.length_bytes) => Err(LockError::Failed(Error::of(sys::COVE_ERR_SIZE))),
+            // Never set, it has been zeros since its birth; set to nothing, which only bytes can be, it is no T.
+            Ok(guard) if guard.hold.view.length_bytes != size_of::<T>() as u64 && guard.hold.view.version != 0 => {
+                Err(LockError::Failed(Error::made(sys::COVE_ERR_SIZE)))
+            }
             Ok(guard) => Ok(ReadGuard { hold: guard.hold, shows: PhantomData }),
             Err(e) => Err(e.map(|guard| ReadGuard { hold: guard.hold, shows: PhantomData })),
         }
     }
     pub fn lock_write(&self, deadline: Deadline) -> LockResult<WriteGuard<'_, T>> {
-        fn whole<T>(mut guard: WriteGuard<'_, [u8]>) -> WriteGuard<'_, T> {
-            guard.resize(size_of::<T>());
-            WriteGuard { hold: guard.hold, shows: PhantomData }
+        match self.block.lock_write(deadline) {
+            Ok(mut guard) => {
+                if !Self::fits(guard.hold.view.length_bytes) {
+                    // One copy is unlocked as it is; of two the old one stays.
+                    let _ = guard.abandon();
+                    return Err(LockError::Failed(Error::made(sys::COVE_ERR_SIZE)));
+                }
+                guard.resize(size_of::<T>());
+                Ok(WriteGuard { hold: guard.hold, shows: PhantomData })
+            }
+            Err(e) => Err(e.map(|mut guard| {
+                guard.hold.view.length_bytes = size_of::<T>() as u64; // with what the dead one has left in it
+                WriteGuard { hold: guard.hold, shows: PhantomData }
+            })),
         }
-        self.block.lock_write(deadline).map(whole).map_err(|e| e.map(whole))
     }
     /// As [`Block::version`].
     pub fn version(&self) -> u64 {

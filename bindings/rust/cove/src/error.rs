@@ -28,6 +28,10 @@ impl Error {
             .then(|| unsafe { CStr::from_ptr(last.sentence.as_ptr()) }.to_string_lossy().into_owned().into_boxed_str());
         Self { code, sentence }
     }
+    /// Of this crate's own: no call has failed, so there is no sentence.
+    pub(crate) fn made(code: sys::cove_result) -> Self {
+        Self { code, sentence: None }
+    }
     /// `cove::sys::COVE_ERR_…`
     pub fn code(&self) -> sys::cove_result {
         self.code

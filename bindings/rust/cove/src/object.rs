@@ -11,7 +11,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 /// # Safety
 ///
 /// Any bytes must be a valid value of the type, and mean the same in every process: so no references, pointers, `bool`, `char` or enums, nor
-/// anything with them in it. A struct of such fields is shareable when it is `#[repr(C)]`.
+/// anything with them in it. A struct of such fields is shareable when it is `#[repr(C)]`. Padding in it goes along with whatever is there: where that
+/// is nobody's business, give it a field.
+///
+/// Values of a stream or queue lie at multiples of 8, those of a box at multiples of 64: a type that needs more is refused when it is compiled.
 ///
 /// ```
 /// #[repr(C)]
@@ -67,8 +70,8 @@ pub enum Lifetime {
 }
 
 pub(crate) fn c_string(text: &str) -> CString {
-    // A NUL is in no name, and the library says so of what stands for it.
-    CString::new(text).unwrap_or_else(|_| CString::new("\u{1}").unwrap())
+    // No name has a NUL in it. What stands for it is no name either, and too long for that of a type, so the library says so.
+    CString::new(text).unwrap_or_else(|_| CString::new("\u{1}".repeat(sys::COVE_NAME_MAX + 1)).unwrap())
 }
 
 /// The options that all kinds have, as methods of a builder around the C struct.

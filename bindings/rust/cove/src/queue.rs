@@ -32,7 +32,7 @@ impl<T: Shareable> QueueOptions<T> {
     common_options!(QueueOptions<T>);
     /// For how many elements there is room in a message; at first 1.
     pub fn most(mut self, elements: usize) -> Self {
-        self.c.capacity_bytes = (elements * size_of::<T>()) as u64;
+        self.c.capacity_bytes = elements.saturating_mul(size_of::<T>()) as u64;
         self
     }
     /// How many messages may wait.
@@ -67,10 +67,13 @@ impl<T: Shareable> QueueOptions<T> {
     }
     /// Opens the queue, or creates it.
     pub fn open(mut self, name: &str) -> Result<Queue<T>> {
+        const { assert!(std::mem::align_of::<T>() <= 8, "values lie at multiples of 8") };
         let mut handle = std::ptr::null_mut();
         let name = c_string(name);
-        self.c.type_ = T::TYPE;
-        self.c.element_bytes = if T::TYPE == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
+        if self.c.type_ == sys::COVE_TYPE_UNSPECIFIED {
+            self.c.type_ = T::TYPE;
+        }
+        self.c.element_bytes = if self.c.type_ == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
         if self.c.capacity_bytes == 0 {
             self.c.capacity_bytes = size_of::<T>() as u64;
             self.c.size_rule = sys::COVE_AT_LEAST;
@@ -79,6 +82,19 @@ impl<T: Shareable> QueueOptions<T> {
         self.complete();
         check(unsafe { sys::cove_queue_open(&mut handle, name.as_ptr(), &self.c) })?;
         Ok(Queue { raw: Raw(handle), of: PhantomData })
+    }
+}
+
+impl QueueOptions<u8> {
+    /// Bytes of no type, as of members in other languages that say nothing else.
+    pub fn bytes(mut self) -> Self {
+        self.c.type_ = sys::COVE_TYPE_BYTES;
+        self
+    }
+    /// Text in UTF-8, which is checked.
+    pub fn text(mut self) -> Self {
+        self.c.type_ = sys::COVE_TYPE_TEXT;
+        self
     }
 }
 
@@ -155,25 +171,41 @@ impl<T: Shareable> Queue<T> {
     /// Room for `count` elements in shared memory, which nobody else sees until it is published.
     pub fn reserve(&self, count: usize, deadline: Deadline) -> Result<QueueLoan<'_, T>> {
         let mut loan = MaybeUninit::uninit();
-        let bytes = (count * size_of::<T>()) as u64;
+        let bytes = count.saturating_mul(size_of::<T>()) as u64;
         check(unsafe { sys::cove_queue_reserve(self.handle(), bytes, loan.as_mut_ptr(), deadline.0) })?;
         Ok(QueueLoan { queue: Some(self), loan: unsafe { loan.assume_init() } })
     }
 
-    /// The next message, of one `T`, done with as soon as it is here; `None` where none came until the deadline, or the queue was removed.
-    pub fn pop(&self, deadline: Deadline) -> Result<Option<Message<T>>> {
-        let mut data = MaybeUninit::<T>::uninit();
+    /// Copies the next message into `room`, and is done with it; `data` is how many elements it has. A message that is longer is an error, and
+    /// stays where it is. `None` where none came until the deadline, or the queue was removed.
+    pub fn pop_into(&self, room: &mut [T], deadline: Deadline) -> Result<Option<Message<usize>>> {
+        let bytes = std::mem::size_of_val(room) as u64;
+        let message = self.pop_bytes(room.as_mut_ptr().cast(), bytes, deadline)?;
+        Ok(message.map(|m| Message {
+            data: m.length_bytes as usize / size_of::<T>(),
+            sequence: m.sequence,
+            tag: m.tag,
+            deliveries: m.deliveries,
+        }))
+    }
+    fn pop_bytes(&self, room: *mut std::ffi::c_void, bytes: u64, deadline: Deadline) -> Result<Option<sys::cove_message>> {
         let mut message = MaybeUninit::<sys::cove_message>::uninit();
-        let result = unsafe {
-            sys::cove_queue_pop(self.handle(), data.as_mut_ptr().cast(), size_of::<T>() as u64, message.as_mut_ptr(), deadline.0)
-        };
+        let result = unsafe { sys::cove_queue_pop(self.handle(), room, bytes, message.as_mut_ptr(), deadline.0) };
         if result == sys::COVE_ERR_EMPTY || result == sys::COVE_REMOVED {
             return Ok(None);
         }
         check(result)?;
-        let message = unsafe { message.assume_init() };
+        Ok(Some(unsafe { message.assume_init() }))
+    }
+    /// The next message, of one `T`, done with as soon as it is here. One of another length is an error: a longer one stays where it is, for
+    /// [`pop_into`](Self::pop_into) or [`take`](Self::take); a shorter one, which only an empty `push_slice` makes, is gone.
+    pub fn pop(&self, deadline: Deadline) -> Result<Option<Message<T>>> {
+        let mut data = MaybeUninit::<T>::uninit();
+        let Some(message) = self.pop_bytes(data.as_mut_ptr().cast(), size_of::<T>() as u64, deadline)? else {
+            return Ok(None);
+        };
         if message.length_bytes != size_of::<T>() as u64 {
-            return Err(Error::of(sys::COVE_ERR_SIZE));
+            return Err(Error::made(sys::COVE_ERR_SIZE));
         }
         let data = unsafe { data.assume_init() };
         Ok(Some(Message { data, sequence: message.sequence, tag: message.tag, deliveries: message.deliveries }))
@@ -213,10 +245,11 @@ impl<T: Shareable> Task<'_, T> {
         self.message.deliveries
     }
     pub fn done(mut self) -> Result<()> {
-        match self.queue.take() {
-            Some(queue) => check(unsafe { sys::cove_queue_done(queue.handle(), &mut self.message) }).map(drop),
-            None => Ok(()),
+        if let Some(queue) = self.queue {
+            check(unsafe { sys::cove_queue_done(queue.handle(), &mut self.message) })?; // else it is put back
+            self.queue = None;
         }
+        Ok(())
     }
 }
 impl<T: Shareable> Deref for Task<'_, T> {
@@ -243,17 +276,20 @@ impl<T: Shareable> QueueLoan<'_, T> {
     pub fn tag(&mut self, tag: u64) {
         self.loan.tag = tag;
     }
-    /// False: it was full until the deadline, and the message is gone.
+    /// False: it was full until the deadline, and the message is gone; who wants to try again has [`try_commit`](Self::try_commit).
     pub fn commit(mut self, deadline: Deadline) -> Result<bool> {
-        let queue = self.queue.expect("a loan has its queue until it is committed");
+        self.try_commit(deadline)
+    }
+    /// False: it was full until the deadline, and the loan is as it was. Once committed it has no elements.
+    pub fn try_commit(&mut self, deadline: Deadline) -> Result<bool> {
+        let Some(queue) = self.queue else { return Err(Error::made(sys::COVE_ERR_VIEW)) };
         match unsafe { sys::cove_queue_commit(queue.handle(), &mut self.loan, deadline.0) } {
-            sys::COVE_ERR_FULL => Ok(false),
-            result => {
-                check(result)?;
-                self.queue = None;
-                Ok(true)
-            }
-        }
+            sys::COVE_ERR_FULL => return Ok(false),
+            result => check(result)?,
+        };
+        self.queue = None;
+        self.loan.length_bytes = 0;
+        Ok(true)
     }
 }
 impl<T: Shareable> Deref for QueueLoan<'_, T> {

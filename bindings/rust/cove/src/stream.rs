@@ -59,7 +59,7 @@ impl<T: Shareable> StreamOptions<T> {
     common_options!(StreamOptions<T>);
     /// For how many elements there is room in a value; at first 1.
     pub fn most(mut self, elements: usize) -> Self {
-        self.c.capacity_bytes = (elements * size_of::<T>()) as u64;
+        self.c.capacity_bytes = elements.saturating_mul(size_of::<T>()) as u64;
         self
     }
     /// How many values are kept.
@@ -97,10 +97,13 @@ impl<T: Shareable> StreamOptions<T> {
     }
     /// Opens the stream, or creates it.
     pub fn open(mut self, name: &str) -> Result<Stream<T>> {
+        const { assert!(std::mem::align_of::<T>() <= 8, "values lie at multiples of 8") };
         let mut handle = std::ptr::null_mut();
         let name = c_string(name);
-        self.c.type_ = T::TYPE;
-        self.c.element_bytes = if T::TYPE == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
+        if self.c.type_ == sys::COVE_TYPE_UNSPECIFIED {
+            self.c.type_ = T::TYPE;
+        }
+        self.c.element_bytes = if self.c.type_ == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
         if self.c.capacity_bytes == 0 {
             self.c.capacity_bytes = size_of::<T>() as u64;
             self.c.size_rule = sys::COVE_AT_LEAST;
@@ -108,6 +111,19 @@ impl<T: Shareable> StreamOptions<T> {
         self.complete();
         check(unsafe { sys::cove_stream_open(&mut handle, name.as_ptr(), &self.c) })?;
         Ok(Stream { raw: Raw(handle), of: PhantomData })
+    }
+}
+
+impl StreamOptions<u8> {
+    /// Bytes of no type, as of members in other languages that say nothing else.
+    pub fn bytes(mut self) -> Self {
+        self.c.type_ = sys::COVE_TYPE_BYTES;
+        self
+    }
+    /// Text in UTF-8, which is checked.
+    pub fn text(mut self) -> Self {
+        self.c.type_ = sys::COVE_TYPE_TEXT;
+        self
     }
 }
 
@@ -189,25 +205,42 @@ impl<T: Shareable> Stream<T> {
     /// Room for `count` elements in shared memory, which nobody else sees until it is published.
     pub fn loan(&self, count: usize, deadline: Deadline) -> Result<Loan<'_, T>> {
         let mut loan = MaybeUninit::uninit();
-        let bytes = (count * size_of::<T>()) as u64;
+        let bytes = count.saturating_mul(size_of::<T>()) as u64;
         check(unsafe { sys::cove_stream_loan(self.handle(), bytes, loan.as_mut_ptr(), deadline.0) })?;
         Ok(Loan { stream: Some(self), loan: unsafe { loan.assume_init() } })
     }
 
-    /// The next value, of one `T`; `None` where there was nothing new until the deadline, or the stream was removed.
-    pub fn read(&self, deadline: Deadline) -> Result<Option<Item<T>>> {
-        let mut data = MaybeUninit::<T>::uninit();
+    /// Copies the next value into `room`; `data` is how many elements it has. A value that is longer is an error, and stays the next.
+    /// `None` where there was nothing new until the deadline, or the stream was removed.
+    pub fn read_into(&self, room: &mut [T], deadline: Deadline) -> Result<Option<Item<usize>>> {
+        let bytes = std::mem::size_of_val(room) as u64;
+        let value = self.read_bytes(room.as_mut_ptr().cast(), bytes, deadline)?;
+        Ok(value.map(|v| Item {
+            data: v.length_bytes as usize / size_of::<T>(),
+            sequence: v.sequence,
+            tag: v.tag,
+            missed_count: v.missed_count,
+            time_ns: v.time_ns,
+        }))
+    }
+    fn read_bytes(&self, room: *mut std::ffi::c_void, bytes: u64, deadline: Deadline) -> Result<Option<sys::cove_value>> {
         let mut value = MaybeUninit::<sys::cove_value>::uninit();
-        let result = unsafe {
-            sys::cove_stream_read(self.handle(), data.as_mut_ptr().cast(), size_of::<T>() as u64, value.as_mut_ptr(), deadline.0)
-        };
+        let result = unsafe { sys::cove_stream_read(self.handle(), room, bytes, value.as_mut_ptr(), deadline.0) };
         if result == sys::COVE_ERR_EMPTY || result == sys::COVE_REMOVED {
             return Ok(None);
         }
         check(result)?;
-        let value = unsafe { value.assume_init() };
+        Ok(Some(unsafe { value.assume_init() }))
+    }
+    /// The next value, of one `T`. One of another length is an error: a longer one stays the next, for [`read_into`](Self::read_into) or
+    /// [`borrow`](Self::borrow); a shorter one is passed over.
+    pub fn read(&self, deadline: Deadline) -> Result<Option<Item<T>>> {
+        let mut data = MaybeUninit::<T>::uninit();
+        let Some(value) = self.read_bytes(data.as_mut_ptr().cast(), size_of::<T>() as u64, deadline)? else {
+            return Ok(None);
+        };
         if value.length_bytes != size_of::<T>() as u64 {
-            return Err(Error::of(sys::COVE_ERR_SIZE));
+            return Err(Error::made(sys::COVE_ERR_SIZE));
         }
         // As many bytes as a T has were copied, and any are one.
         let data = unsafe { data.assume_init() };
@@ -247,7 +280,7 @@ pub(crate) fn elements<'a, T: Shareable>(data: *const std::ffi::c_void, bytes: u
     if count == 0 {
         return &[];
     }
-    debug_assert_eq!(data as usize % std::mem::align_of::<T>(), 0);
+    assert!(data as usize % std::mem::align_of::<T>() == 0);
     unsafe { std::slice::from_raw_parts(data.cast(), count) }
 }
 
@@ -289,11 +322,23 @@ impl<T: Shareable> Loan<'_, T> {
     pub fn tag(&mut self, tag: u64) {
         self.loan.tag = tag;
     }
+    /// Where that fails, what was in it is gone; who wants to try again has [`try_publish`](Self::try_publish).
     pub fn publish(mut self, deadline: Deadline) -> Result<()> {
-        let stream = self.stream.expect("a loan has its stream until it is published");
-        check(unsafe { sys::cove_stream_publish(stream.handle(), &mut self.loan, deadline.0) })?;
+        match self.try_publish(deadline)? {
+            true => Ok(()),
+            false => Err(Error::made(sys::COVE_ERR_FULL)),
+        }
+    }
+    /// False: a lossless reader had not come far enough until the deadline, and the loan is as it was. Once published it has no elements.
+    pub fn try_publish(&mut self, deadline: Deadline) -> Result<bool> {
+        let Some(stream) = self.stream else { return Err(Error::made(sys::COVE_ERR_VIEW)) };
+        match unsafe { sys::cove_stream_publish(stream.handle(), &mut self.loan, deadline.0) } {
+            sys::COVE_ERR_FULL => return Ok(false),
+            result => check(result)?,
+        };
         self.stream = None;
-        Ok(())
+        self.loan.length_bytes = 0;
+        Ok(true)
     }
 }
 impl<T: Shareable> Deref for Loan<'_, T> {

@@ -320,3 +320,78 @@ fn handles_are_send_and_sync_and_guards_are_neither() {
     both::<Queue<u8>>();
     both::<cove::Error>();
 }
+
+#[test]
+fn what_a_dead_first_writer_has_left_is_shown() {
+    if let Some(domain) = child() {
+        let b: SharedBox<u64> = SharedBox::options().domain(&domain).single_copy().open("b").unwrap();
+        *b.lock_write(EVER).unwrap() = 1; // its end publishes
+        let b: SharedBox<u64> = SharedBox::options().domain(&domain).single_copy().open("fresh").unwrap();
+        let mut edit = b.lock_write(EVER).unwrap();
+        *edit = 77;
+        ready_and_wait_for_the_end(&domain);
+    }
+    let d = Domain::new("fresh");
+    let b: SharedBox<u64> = SharedBox::options().domain(&d.0).single_copy().open("fresh").unwrap();
+    kill(start("what_a_dead_first_writer_has_left_is_shown", &d));
+    match b.lock_write(EVER) {
+        Err(LockError::OwnerDied(died)) => assert_eq!(**died.get_ref(), 77),
+        _ => panic!("no OwnerDied"),
+    };
+}
+
+#[test]
+fn lengths_that_are_no_t_are_told_and_of_any_number_can_be_read() {
+    let d = Domain::new("lengths");
+    let bytes = Block::options().domain(&d.0).capacity(8).open("b").unwrap();
+    let b: SharedBox<u64> = SharedBox::options().domain(&d.0).open("b").unwrap();
+    b.set(&7, EVER).unwrap();
+    bytes.set(&[1, 2, 3], EVER).unwrap();
+    for result in
+        [b.get(EVER).err().map(|e| e.code()), b.lock_read(EVER).err().map(|e| e.code()), b.lock_write(EVER).err().map(|e| e.code())]
+    {
+        assert_eq!(result, Some(sys::COVE_ERR_SIZE));
+    }
+    assert_eq!(bytes.get_vec(EVER).unwrap(), [1, 2, 3]);
+    bytes.set(&[], EVER).unwrap();
+    assert_eq!(b.lock_read(EVER).err().map(|e| e.code()), Some(sys::COVE_ERR_SIZE)); // and not some old value
+    assert_eq!(*b.lock_write(EVER).unwrap(), 0);
+
+    let stream: Stream<f32> = Stream::options().domain(&d.0).most(4).open("s").unwrap();
+    stream.write_slice(&[1.0, 2.0], EVER).unwrap();
+    let e = stream.read(NOW).unwrap_err();
+    assert_eq!(e.code(), sys::COVE_ERR_SIZE);
+    let reader: Stream<f32> = Stream::options().domain(&d.0).read_only().open("s").unwrap();
+    let mut room = [0.0; 4];
+    assert_eq!(reader.read_into(&mut room, NOW).unwrap().unwrap().data, 2);
+    assert_eq!(room[..2], [1.0, 2.0]);
+    assert_eq!(stream.loan(usize::MAX / 2, NOW).err().unwrap().code(), sys::COVE_ERR_SIZE);
+
+    let queue: Queue<u32> = Queue::options().domain(&d.0).most(4).open("q").unwrap();
+    queue.push_slice(&[1, 2, 3], EVER).unwrap();
+    assert_eq!(queue.pop(NOW).unwrap_err().code(), sys::COVE_ERR_SIZE);
+    let mut room = [0; 4];
+    assert_eq!(queue.pop_into(&mut room, NOW).unwrap().unwrap().data, 3);
+    assert_eq!(room, [1, 2, 3, 0]);
+    queue.push_slice(&[], EVER).unwrap();
+    let e = queue.pop(NOW).unwrap_err();
+    assert!(e.code() == sys::COVE_ERR_SIZE && !e.to_string().contains("'b'"), "{e}");
+    // and not about something else
+}
+
+#[test]
+fn a_loan_may_be_tried_again() {
+    let d = Domain::new("again");
+    let stream: Stream<u8> = Stream::options().domain(&d.0).depth(1).bytes().open("s").unwrap();
+    let reader: Stream<u8> = Stream::options().domain(&d.0).bytes().follow(Follow::Lossless).open("s").unwrap();
+    stream.write(&1, EVER).unwrap();
+    let mut loan = stream.loan(1, EVER).unwrap();
+    loan[0] = 2;
+    assert!(!loan.try_publish(NOW).unwrap());
+    assert_eq!((loan[0], reader.read(NOW).unwrap().unwrap().data), (2, 1));
+    assert!(loan.try_publish(NOW).unwrap() && loan.is_empty());
+    assert_eq!(loan.try_publish(NOW).unwrap_err().code(), sys::COVE_ERR_VIEW);
+    assert_eq!(reader.read(NOW).unwrap().unwrap().data, 2);
+    let refused = Block::options().domain(&d.0).capacity(8).type_name("a\0b", 0).open("t").err().unwrap();
+    assert_eq!(refused.code(), sys::COVE_ERR_TYPE);
+}
