@@ -7,6 +7,17 @@
 #include <errno.h>
 #include <pthread.h>
 
+/* Under the address sanitizer, which calls dlopen in our place, the loader does not see where this program says that libraries are. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+__attribute__((constructor)) static void begin_with_a_path(int argc, char **argv) {
+    (void)argc;
+    if (getenv("LD_LIBRARY_PATH"))
+        return;
+    setenv("LD_LIBRARY_PATH", COVE_BUILD_DIR "/lib", 1);
+    execv("/proc/self/exe", argv);
+}
+#endif
+
 static struct component_shmem *shmem;
 static void *library;
 static DBJ_COMPONENT_UNLOAD_FP can_unload;
