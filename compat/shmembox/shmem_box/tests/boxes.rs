@@ -226,3 +226,16 @@ fn a_killed_owner_s_memory_is_the_next_opener_s() {
     drop(unsafe { next.boxed::<u32>() });
     assert_eq!(d.count(), 0);
 }
+
+/// The example, in two processes: it lies beside this test.
+#[test]
+fn the_example_hands_a_message_from_one_process_to_another() {
+    let d = Domain::new();
+    let program = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("examples/message-passing");
+    let receiver = Command::new(&program).arg("receive").stdout(Stdio::piped()).spawn().unwrap();
+    let sender = Command::new(&program).args(["send", "hello there"]).stdout(Stdio::piped()).spawn().unwrap();
+    let said = |child: Child| String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(said(receiver), "hello there\n");
+    assert_eq!(said(sender), "it has arrived\n");
+    assert_eq!(d.count(), 0);
+}
