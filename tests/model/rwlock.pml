@@ -1,5 +1,5 @@
 /* The reader-writer lock of a single copy (docs/protocols/lock-block-wait.md): the writer word with its marks, the pins, takeover from the
- * dead, recovery of slots, and who comes next in a slot that a dead one had; death possible at every step. EVENT is taken as it is claimed
+ * dead, recovery of slots, who comes next in a slot that a dead one had, and deadlines that pass; death possible at every step. EVENT is taken as it is claimed
  * to be (event.pml): who has registered and is not woken sleeps, and once somebody was killed, slices end sleeps.
  *
  * Claims: a writer is alone inside · whoever is let in without being told that an owner died finds the bytes whole · a mark that nobody
@@ -12,6 +12,8 @@
  * CONFIG three    -DWRITERS=2 -DREADERS=1 -DMAXD=1 -DREBIRTHS=0
  * CONFIG reborn   -DWRITERS=2 -DREADERS=1 -DMAXD=1 -DREBIRTHS=1
  * CONFIG readers  -DWRITERS=1 -DREADERS=2 -DMAXD=1 -DREBIRTHS=1
+ * CONFIG hurried  -DWRITERS=2 -DREADERS=1 -DMAXD=1 -DREBIRTHS=0 -DGIVEUPS=1
+ * CONFIG hasty    -DWRITERS=2 -DREADERS=1 -DMAXD=0 -DREBIRTHS=0 -DGIVEUPS=2
  * LARGE reborn2   -DWRITERS=2 -DREADERS=1 -DMAXD=2 -DREBIRTHS=2
  *
  * MUTATION MARK_AFTER in three       the mark is set in a step of its own after the takeover
@@ -24,6 +26,9 @@
  * MUTATION NO_WAKE_FREE in calm      unlock wakes nobody
  * MUTATION NO_GENERATION in reborn   words name a slot, and not which life of it
  * MUTATION UNCLEARED in mixed        who comes next in a slot leaves the pins of the dead
+ * MUTATION GIVEUP_UNMARKS in hurried a writer whose deadline passes while it waits for readers lets go without the mark that it took over
+ * MUTATION GIVEUP_KEEPS in hasty      and does not let go at all
+ * MUTATION GIVEUP_SILENT in hasty     and wakes nobody
  * MUTATION RECOVER_BLIND in mixed    a slot is cleared without looking, with CLEAR in hand, whether somebody lives there by now
  */
 #define N (WRITERS + READERS)
@@ -33,6 +38,12 @@ byte clearing[N];                               /* CLEAR of each slot: who has i
 bit at_gate[N], at_drain[N];                    /* registered to be woken */
 bit torn;                                       /* ghosts: half an edit stands in the bytes · an owner died inside, unrepaired */
 byte writers_in, readers_in, deaths, rebirths;
+
+#ifndef GIVEUPS
+#define GIVEUPS 0
+#endif
+byte giveups; /* deadlines that have passed */
+#define GIVE_UP atomic { giveups < GIVEUPS -> giveups++ }
 
 /* Stands behind every change; a death after a look is the same as one before it. */
 #define DIE if :: skip :: atomic { deaths < MAXD -> deaths++ } goto killed fi
@@ -187,7 +198,11 @@ drain:
                     :: else
                     fi;
                     s++
-                :: else -> (!at_drain[me] || SLICE_ENDS)
+                :: else ->
+                    if
+                    :: (!at_drain[me] || SLICE_ENDS)
+                    :: GIVE_UP; goto let_go
+                    fi
                 fi
             fi
         fi
@@ -222,6 +237,22 @@ drain:
 #endif
     goto done;
 
+let_go: /* the deadline has passed while it waited for readers: the word goes, and the mark stays */
+    atomic {
+        assert(owner == me + 1 && owner_life == life[me]);
+#ifndef GIVEUP_KEEPS
+        owner = 0; owner_life = 0; inside = 0;
+#ifdef GIVEUP_UNMARKS
+        dirty = 0;
+#endif
+#endif
+    };
+    DIE;
+#ifndef GIVEUP_SILENT
+    wake_gate();
+#endif
+    goto done;
+
 wait:
     at_gate[me] = 1; DIE;                                                                               /* 2 */
     atomic { seen = owner; seen_life = owner_life; seen_inside = inside };
@@ -234,7 +265,11 @@ wait:
     :: is_dead && !writes ->
         take_from_dead(0, 0); DIE;
         if :: got -> wake_gate() :: else fi
-    :: else -> (!at_gate[me] || SLICE_ENDS)
+    :: else ->
+        if
+        :: (!at_gate[me] || SLICE_ENDS)
+        :: GIVE_UP; goto done
+        fi
     fi;
     at_gate[me] = 0; is_dead = 0;
     goto begin;
