@@ -266,10 +266,13 @@ def caught_by_death(directory, operation, mode):
 
 
 def caught_by_threads(directory):
+    """A race is a matter of chance, so it has some."""
     files = [str(directory / "tests/support.c"), str(directory / "tests/sync/threads_test.c")]
     environment = dict(os.environ, TSAN_OPTIONS=f"halt_on_error=1 suppressions={ROOT}/tests/tsan.supp")
-    return compiled(directory, "threads", files, "-O1", "-g", "-fsanitize=thread", "-DCOVEI_LAB", '-DCOVE_BUILD_DIR="."', '-DCOVE_SOURCE_DIR="."',
-                    "-lcmocka") and fails([str(directory / "threads")], 240, environment)
+    if not compiled(directory, "threads", files, "-O1", "-g", "-fsanitize=thread", "-DCOVEI_LAB", '-DCOVE_BUILD_DIR="."', '-DCOVE_SOURCE_DIR="."',
+                    "-lcmocka"):
+        return ""
+    return any(fails([str(directory / "threads")], 240, environment) for _ in range(8))
 
 
 def planted(file, old, new):
