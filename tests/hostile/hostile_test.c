@@ -584,6 +584,95 @@ TEST(a_member_that_scribbles_over_a_queue_harms_nobody_beyond_the_data) {
     }
 }
 
+/* ---- Calls: a queue of requests, and one of replies for each client. */
+
+static void answer(const cove_request *request, size_t *sum) {
+    volatile uint8_t seen = 0;
+    if (request->length_bytes > 64)
+        wrong("a request of %lu bytes was told, of 64", (unsigned long)request->length_bytes);
+    for (uint64_t i = 0; i < request->length_bytes; i++)
+        seen = (uint8_t)(seen + ((const uint8_t *)request->data)[i]);
+    *sum += seen;
+}
+
+/* A wrong word now and then, and all as it was at first again after some: so that something is answered in between. */
+static int scribble_now_and_then(void *context) {
+    victim v = *(victim *)context;
+    size_t from = offsetof(covei_header_shm, owner);
+    uint8_t *before = malloc(v.size);
+    memcpy(before, v.bytes, v.size);
+    for (;;) {
+        usleep(5000);
+        for (int i = random_number() % 4; i >= 0; i--) {
+            size_t at = from + 8 * (size_t)(random_number() % ((v.size - from) / 8));
+            memcpy(v.bytes + at, &values[random_number() % (sizeof values / sizeof *values)], 8);
+            usleep(500);
+        }
+        memcpy(v.bytes + from, before + from, v.size - from);
+    }
+    return 0;
+}
+
+/* Comes and goes, since what it has open may be beyond use. */
+static int serve_all_the_time(void *context) {
+    _Atomic int *is_over = context;
+    size_t sum = 0;
+    while (!*is_over) {
+        cove_server *server;
+        cove_result result = cove_server_open(&server, "s", &(cove_call_options){.request_bytes = 64, .reply_bytes = 64});
+        whatever(result);
+        for (int i = 0; result == COVE_OK && i < 200 && !*is_over; i++) {
+            cove_request request;
+            cove_result got = cove_server_take(server, &request, cove_in_ms(2));
+            whatever(got);
+            if (got == COVE_OK || got == COVE_REDELIVERED) {
+                answer(&request, &sum);
+                whatever(random_number() % 8 ? cove_server_reply(server, &request, 1, "reply", 5) : cove_server_put_back(server, &request));
+            }
+        }
+        if (result == COVE_OK)
+            cove_server_close(server);
+    }
+    return 0;
+}
+
+TEST(a_member_that_scribbles_over_requests_harms_neither_callers_nor_servers) {
+    _Atomic int *is_over = shared_memory(sizeof *is_over);
+    cove_client *client = NULL;
+    cove_server *keeps;
+    uint64_t calls = 0, answered = 0;
+    the_test = getpid();
+    alarm(120);
+    expect(COVE_OK, cove_server_open(&keeps, "s", &(cove_call_options){.request_bytes = 64, .reply_bytes = 64}));
+    victim v = map_victim();
+    pid_t server = child(serve_all_the_time, is_over), pid = child(scribble_now_and_then, &v);
+    for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; calls++) {
+        char room[64];
+        cove_reply reply = {.data = room, .room_bytes = sizeof room};
+        if (calls % 64 == 0) {
+            cove_client_close(client);
+            client = NULL;
+            whatever(cove_client_open(&client, "s", &(cove_call_options){.reply_bytes = 64}));
+        }
+        cove_time_ns start = cove_now();
+        cove_result result = client ? cove_call(client, "request", 7, &reply, cove_in_ms(5)) : COVE_ERR_DAMAGED;
+        whatever(result);
+        answered += result == COVE_OK;
+        if (result == COVE_OK && reply.length_bytes > sizeof room)
+            wrong("a reply of %lu bytes was told, of %lu", (unsigned long)reply.length_bytes, (unsigned long)sizeof room);
+        assert_true(cove_now() - start < UINT64_C(20000000000));
+    }
+    *is_over = 1;
+    assert_int_equal(end_of(server), 0);
+    kill_child(pid);
+    cove_client_close(client);
+    cove_server_close(keeps);
+    munmap(v.bytes, v.size);
+    expect(COVE_OK, cove_inspect_list(NULL, remove_one, NULL));
+    printf("    %lu calls, %lu answered\n", (unsigned long)calls, (unsigned long)answered);
+    alarm(0);
+}
+
 /* ---- What no kernel lets a named file be protected from. */
 
 static int read_for_ever(void *context) {
