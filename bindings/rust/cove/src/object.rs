@@ -2,8 +2,9 @@
 
 use crate::error::{check, Result};
 use cove_sys as sys;
-use std::ffi::CString;
+use std::ffi::{c_void, CString};
 use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// Types that may lie in memory which other processes write.
@@ -139,6 +140,68 @@ macro_rules! common_options {
     };
 }
 pub(crate) use common_options;
+
+/// The options that say what a value or message consists of.
+macro_rules! element_options {
+    ($builder:ident) => {
+        impl<T: Shareable> $builder<T> {
+            /// For how many elements there is room in each; at first 1.
+            pub fn most(mut self, elements: usize) -> Self {
+                self.c.capacity_bytes = elements.saturating_mul(std::mem::size_of::<T>()) as u64;
+                self
+            }
+            fn complete_elements(&mut self) {
+                const { assert!(std::mem::align_of::<T>() <= 8, "values lie at multiples of 8") };
+                if self.c.type_ == cove_sys::COVE_TYPE_UNSPECIFIED {
+                    self.c.type_ = T::TYPE;
+                }
+                self.c.element_bytes = if self.c.type_ == cove_sys::COVE_TYPE_STRUCT { std::mem::size_of::<T>() as u32 } else { 0 };
+                if self.c.capacity_bytes == 0 {
+                    self.c.capacity_bytes = std::mem::size_of::<T>() as u64;
+                    self.c.size_rule = cove_sys::COVE_AT_LEAST;
+                }
+            }
+        }
+        impl $builder<u8> {
+            /// Bytes of no type, as of members in other languages that say nothing else.
+            pub fn bytes(mut self) -> Self {
+                self.c.type_ = cove_sys::COVE_TYPE_BYTES;
+                self
+            }
+            /// Text in UTF-8, which is checked.
+            pub fn text(mut self) -> Self {
+                self.c.type_ = cove_sys::COVE_TYPE_TEXT;
+                self
+            }
+        }
+    };
+}
+pub(crate) use element_options;
+
+/// The elements of shared bytes, of which there may be none.
+///
+/// # Safety
+/// The bytes are there, and nobody writes them, for as long as the slice lives.
+pub(crate) unsafe fn elements<'a, T: Shareable>(data: *const c_void, bytes: u64) -> &'a [T] {
+    let count = bytes as usize / size_of::<T>().max(1);
+    if count == 0 {
+        return &[];
+    }
+    assert!(data as usize % align_of::<T>() == 0);
+    unsafe { std::slice::from_raw_parts(data.cast(), count) }
+}
+
+/// The same, to be written.
+///
+/// # Safety
+/// As of [`elements`], and nobody else reads them either.
+pub(crate) unsafe fn elements_mut<'a, T: Shareable>(data: *mut c_void, bytes: u64) -> &'a mut [T] {
+    let count = unsafe { elements::<T>(data, bytes) }.len();
+    if count == 0 {
+        return &mut [];
+    }
+    unsafe { std::slice::from_raw_parts_mut(data.cast(), count) }
+}
 
 /// What the handles of all kinds can do, by the C functions of the kind.
 macro_rules! common_methods {

@@ -1,8 +1,7 @@
 //! Queues: each message to exactly one consumer.
 
 use crate::error::{check, Deadline, Error, Result};
-use crate::object::{c_string, common_methods, common_options, Shareable};
-use crate::stream::elements;
+use crate::object::{c_string, common_methods, common_options, element_options, elements, elements_mut, Shareable};
 use cove_sys as sys;
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -30,11 +29,6 @@ pub struct QueueOptions<T> {
 }
 impl<T: Shareable> QueueOptions<T> {
     common_options!(QueueOptions<T>);
-    /// For how many elements there is room in a message; at first 1.
-    pub fn most(mut self, elements: usize) -> Self {
-        self.c.capacity_bytes = elements.saturating_mul(size_of::<T>()) as u64;
-        self
-    }
     /// How many messages may wait.
     pub fn depth(mut self, depth: u32) -> Self {
         self.c.depth = depth;
@@ -67,17 +61,9 @@ impl<T: Shareable> QueueOptions<T> {
     }
     /// Opens the queue, or creates it.
     pub fn open(mut self, name: &str) -> Result<Queue<T>> {
-        const { assert!(std::mem::align_of::<T>() <= 8, "values lie at multiples of 8") };
         let mut handle = std::ptr::null_mut();
         let name = c_string(name);
-        if self.c.type_ == sys::COVE_TYPE_UNSPECIFIED {
-            self.c.type_ = T::TYPE;
-        }
-        self.c.element_bytes = if self.c.type_ == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
-        if self.c.capacity_bytes == 0 {
-            self.c.capacity_bytes = size_of::<T>() as u64;
-            self.c.size_rule = sys::COVE_AT_LEAST;
-        }
+        self.complete_elements();
         self.c.dead_letter = self.dead_letter.as_ref().map_or(std::ptr::null(), |s| s.as_ptr());
         self.complete();
         check(unsafe { sys::cove_queue_open(&mut handle, name.as_ptr(), &self.c) })?;
@@ -85,18 +71,7 @@ impl<T: Shareable> QueueOptions<T> {
     }
 }
 
-impl QueueOptions<u8> {
-    /// Bytes of no type, as of members in other languages that say nothing else.
-    pub fn bytes(mut self) -> Self {
-        self.c.type_ = sys::COVE_TYPE_BYTES;
-        self
-    }
-    /// Text in UTF-8, which is checked.
-    pub fn text(mut self) -> Self {
-        self.c.type_ = sys::COVE_TYPE_TEXT;
-        self
-    }
-}
+element_options!(QueueOptions);
 
 /// A message that was popped.
 #[derive(Clone, Copy, Debug)]
@@ -255,7 +230,8 @@ impl<T: Shareable> Task<'_, T> {
 impl<T: Shareable> Deref for Task<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        elements(self.message.data, self.message.length_bytes)
+        // It is ours until it is done with.
+        unsafe { elements(self.message.data, self.message.length_bytes) }
     }
 }
 impl<T: Shareable> Drop for Task<'_, T> {
@@ -295,17 +271,14 @@ impl<T: Shareable> QueueLoan<'_, T> {
 impl<T: Shareable> Deref for QueueLoan<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        elements(self.loan.data, self.loan.length_bytes)
+        // Nobody else can see it.
+        unsafe { elements(self.loan.data, self.loan.length_bytes) }
     }
 }
 impl<T: Shareable> DerefMut for QueueLoan<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        let count = self.len();
-        if count == 0 {
-            return &mut [];
-        }
         // Nobody else can see it.
-        unsafe { std::slice::from_raw_parts_mut(self.loan.data.cast(), count) }
+        unsafe { elements_mut(self.loan.data, self.loan.length_bytes) }
     }
 }
 impl<T: Shareable> Drop for QueueLoan<'_, T> {

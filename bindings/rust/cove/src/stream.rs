@@ -1,7 +1,7 @@
 //! Streams: typed values from any number of writers to any number of readers.
 
 use crate::error::{check, Deadline, Error, Result};
-use crate::object::{c_string, common_methods, common_options, Shareable};
+use crate::object::{c_string, common_methods, common_options, element_options, elements, elements_mut, Shareable};
 use cove_sys as sys;
 use std::ffi::CString;
 use std::marker::PhantomData;
@@ -57,11 +57,6 @@ pub struct StreamOptions<T> {
 }
 impl<T: Shareable> StreamOptions<T> {
     common_options!(StreamOptions<T>);
-    /// For how many elements there is room in a value; at first 1.
-    pub fn most(mut self, elements: usize) -> Self {
-        self.c.capacity_bytes = elements.saturating_mul(size_of::<T>()) as u64;
-        self
-    }
     /// How many values are kept.
     pub fn depth(mut self, depth: u32) -> Self {
         self.c.depth = depth;
@@ -97,35 +92,16 @@ impl<T: Shareable> StreamOptions<T> {
     }
     /// Opens the stream, or creates it.
     pub fn open(mut self, name: &str) -> Result<Stream<T>> {
-        const { assert!(std::mem::align_of::<T>() <= 8, "values lie at multiples of 8") };
         let mut handle = std::ptr::null_mut();
         let name = c_string(name);
-        if self.c.type_ == sys::COVE_TYPE_UNSPECIFIED {
-            self.c.type_ = T::TYPE;
-        }
-        self.c.element_bytes = if self.c.type_ == sys::COVE_TYPE_STRUCT { size_of::<T>() as u32 } else { 0 };
-        if self.c.capacity_bytes == 0 {
-            self.c.capacity_bytes = size_of::<T>() as u64;
-            self.c.size_rule = sys::COVE_AT_LEAST;
-        }
+        self.complete_elements();
         self.complete();
         check(unsafe { sys::cove_stream_open(&mut handle, name.as_ptr(), &self.c) })?;
         Ok(Stream { raw: Raw(handle), of: PhantomData })
     }
 }
 
-impl StreamOptions<u8> {
-    /// Bytes of no type, as of members in other languages that say nothing else.
-    pub fn bytes(mut self) -> Self {
-        self.c.type_ = sys::COVE_TYPE_BYTES;
-        self
-    }
-    /// Text in UTF-8, which is checked.
-    pub fn text(mut self) -> Self {
-        self.c.type_ = sys::COVE_TYPE_TEXT;
-        self
-    }
-}
+element_options!(StreamOptions);
 
 /// A value that was read.
 #[derive(Clone, Copy, Debug)]
@@ -274,16 +250,6 @@ impl<T: Shareable> Stream<T> {
     }
 }
 
-/// The elements of shared bytes, of which there may be none.
-pub(crate) fn elements<'a, T: Shareable>(data: *const std::ffi::c_void, bytes: u64) -> &'a [T] {
-    let count = bytes as usize / size_of::<T>().max(1);
-    if count == 0 {
-        return &[];
-    }
-    assert!(data as usize % std::mem::align_of::<T>() == 0);
-    unsafe { std::slice::from_raw_parts(data.cast(), count) }
-}
-
 /// A value in place.
 pub struct Borrowed<'a, T: Shareable> {
     stream: &'a Stream<T>,
@@ -303,7 +269,8 @@ impl<T: Shareable> Borrowed<'_, T> {
 impl<T: Shareable> Deref for Borrowed<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        elements(self.value.data, self.value.length_bytes)
+        // It stays as it is until it is given back.
+        unsafe { elements(self.value.data, self.value.length_bytes) }
     }
 }
 impl<T: Shareable> Drop for Borrowed<'_, T> {
@@ -344,17 +311,14 @@ impl<T: Shareable> Loan<'_, T> {
 impl<T: Shareable> Deref for Loan<'_, T> {
     type Target = [T];
     fn deref(&self) -> &[T] {
-        elements(self.loan.data, self.loan.length_bytes)
+        // Nobody else can see it.
+        unsafe { elements(self.loan.data, self.loan.length_bytes) }
     }
 }
 impl<T: Shareable> DerefMut for Loan<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        let count = self.len();
-        if count == 0 {
-            return &mut [];
-        }
         // Nobody else can see it.
-        unsafe { std::slice::from_raw_parts_mut(self.loan.data.cast(), count) }
+        unsafe { elements_mut(self.loan.data, self.loan.length_bytes) }
     }
 }
 impl<T: Shareable> Drop for Loan<'_, T> {
