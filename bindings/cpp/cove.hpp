@@ -276,7 +276,7 @@ template <typename Handle, void (*close_)(Handle *)> class owner {
 } // namespace detail
 
 /* What all objects can do. `C` names the C functions of the kind. */
-template <typename Self, typename Handle, typename C> class object {
+template <typename Handle, typename C> class object {
   public:
     /* Null after a move, and after close(). */
     Handle *handle() const noexcept { return owner_.get(); }
@@ -491,7 +491,7 @@ namespace detail {
 /* What blocks and boxes have in common. The standard's names for locking are here, so that std::scoped_lock, std::unique_lock and
  * std::shared_lock take them; such a hold belongs to the thread that took it, held() is what it holds, and unlock() publishes:
  *     std::scoped_lock both(from, to);   to.held() += 1;   from.held() -= 1; */
-template <typename Self, typename Fill> class block_base : public object<Self, cove_block, c_block> {
+template <typename Fill> class block_base : public object<cove_block, c_block> {
   public:
     std::uint64_t version() const noexcept { return cove_block_version(this->handle()); }
     /* Waits until the version is not `version`, and tells which it is; nothing at the deadline. */
@@ -529,7 +529,7 @@ template <typename Self, typename Fill> class block_base : public object<Self, c
 
   protected:
     block_base() noexcept = default;
-    explicit block_base(cove_block *block) : object<Self, cove_block, c_block>(block), holds_(std::make_unique<holds>()) {}
+    explicit block_base(cove_block *block) : object<cove_block, c_block>(block), holds_(std::make_unique<holds>()) {}
     void *held_data() const {
         void *data = holds_ ? holds_->data() : nullptr;
         if (!data)
@@ -588,7 +588,7 @@ template <std::size_t bytes> struct fill_zeros {
 } // namespace detail
 
 /* Named bytes. */
-class block : public detail::block_base<block, detail::fill_all> {
+class block : public detail::block_base<detail::fill_all> {
   public:
     block() noexcept = default;
     static block open(const std::string &name, const block_options &options = {}) { return detail::value_of(try_open(name, options)); }
@@ -647,7 +647,7 @@ class block : public detail::block_base<block, detail::fill_all> {
 /* A T that several processes share. A box that nobody has set holds zeros. With COVE_BLOCK_SINGLE in options.flags it is one copy, which stays
  * where it is; a guard then tells when the last writer was killed inside. options.lifetime = COVE_WHILE_OWNED: the box is gone when its
  * owner is, who may be another from own() on. */
-template <typename T> class box : public detail::block_base<box<T>, detail::fill_zeros<sizeof(T)>> {
+template <typename T> class box : public detail::block_base<detail::fill_zeros<sizeof(T)>> {
     static_assert(is_shareable<T>, "a shared type is trivially copyable and of standard layout, and no pointer");
 
   public:
@@ -711,7 +711,7 @@ template <typename T> class box : public detail::block_base<box<T>, detail::fill
     T &held() const { return *static_cast<T *>(this->held_data()); }
 
   private:
-    explicit box(cove_block *handle) : detail::block_base<box, detail::fill_zeros<sizeof(T)>>(handle) {}
+    explicit box(cove_block *handle) : detail::block_base<detail::fill_zeros<sizeof(T)>>(handle) {}
     static bool fits(std::uint64_t length) noexcept { return length == 0 || length == sizeof(T); } /* 0: nobody has set it */
 };
 
@@ -734,6 +734,38 @@ template <typename T, typename Options> void describe_elements(Options &options,
     }
     describe_type<T>(options);
 }
+
+/* A value or message in place, which is let go of with its life, by `end`. */
+template <typename T, typename Handle, typename Record, cove_result (*end)(Handle *, Record *)> class [[nodiscard]] in_place {
+  public:
+    in_place(Handle *handle, const Record &record) noexcept : handle_(handle), record_(record) {}
+    in_place(in_place &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)), record_(other.record_) {}
+    in_place &operator=(in_place &&other) noexcept {
+        if (this != &other) {
+            let_go();
+            handle_ = std::exchange(other.handle_, nullptr);
+            record_ = other.record_;
+        }
+        return *this;
+    }
+    ~in_place() { let_go(); }
+    span<const T> elements() const noexcept {
+        return {static_cast<const T *>(record_.data), static_cast<std::size_t>(record_.length_bytes / sizeof(T))};
+    }
+    const T &operator*() const noexcept { return *static_cast<const T *>(record_.data); }
+    const T *operator->() const noexcept { return static_cast<const T *>(record_.data); }
+    std::uint64_t sequence() const noexcept { return record_.sequence; }
+    std::uint64_t tag() const noexcept { return record_.tag; }
+
+  protected:
+    void let_go() noexcept {
+        if (handle_)
+            end(handle_, &record_);
+        handle_ = nullptr;
+    }
+    Handle *handle_;
+    Record record_;
+};
 
 /* Room in shared memory that is filled and then published, or given back with its life. `Kind` says how. */
 template <typename T, typename Handle, typename Kind> class [[nodiscard]] loan {
@@ -785,7 +817,7 @@ struct queue_loan {
 } // namespace detail
 
 /* Values of T, or of up to `most` of them each, from any number of writers to any number of readers. */
-template <typename T> class stream : public object<stream<T>, cove_stream, detail::c_stream> {
+template <typename T> class stream : public object<cove_stream, detail::c_stream> {
     static_assert(is_shareable<T>, "a shared type is trivially copyable and of standard layout, and no pointer");
 
   public:
@@ -796,36 +828,11 @@ template <typename T> class stream : public object<stream<T>, cove_stream, detai
         std::chrono::nanoseconds time; /* of its publication, on the steady clock; 0 without COVE_STREAM_TIMES */
     };
     /* A value in place, which stays as it is until this ends. */
-    class [[nodiscard]] borrowed {
+    class [[nodiscard]] borrowed : public detail::in_place<T, cove_stream, cove_value, cove_stream_give_back> {
       public:
-        borrowed(cove_stream *stream, const cove_value &v) noexcept : stream_(stream), value_(v) {}
-        borrowed(borrowed &&other) noexcept : stream_(std::exchange(other.stream_, nullptr)), value_(other.value_) {}
-        borrowed &operator=(borrowed &&other) noexcept {
-            if (this != &other) {
-                give_back();
-                stream_ = std::exchange(other.stream_, nullptr);
-                value_ = other.value_;
-            }
-            return *this;
-        }
-        ~borrowed() { give_back(); }
-        span<const T> elements() const noexcept {
-            return {static_cast<const T *>(value_.data), static_cast<std::size_t>(value_.length_bytes / sizeof(T))};
-        }
-        const T &operator*() const noexcept { return *static_cast<const T *>(value_.data); }
-        const T *operator->() const noexcept { return static_cast<const T *>(value_.data); }
-        std::uint64_t sequence() const noexcept { return value_.sequence; }
-        std::uint64_t tag() const noexcept { return value_.tag; }
-        std::uint64_t missed_count() const noexcept { return value_.missed_count; }
-        void give_back() noexcept {
-            if (stream_)
-                cove_stream_give_back(stream_, &value_);
-            stream_ = nullptr;
-        }
-
-      private:
-        cove_stream *stream_;
-        cove_value value_;
+        using detail::in_place<T, cove_stream, cove_value, cove_stream_give_back>::in_place;
+        std::uint64_t missed_count() const noexcept { return this->record_.missed_count; }
+        void give_back() noexcept { this->let_go(); }
     };
     using loan_type = detail::loan<T, cove_stream, detail::stream_loan>;
 
@@ -898,7 +905,7 @@ template <typename T> class stream : public object<stream<T>, cove_stream, detai
     }
 
   private:
-    explicit stream(cove_stream *handle) noexcept : object<stream, cove_stream, detail::c_stream>(handle) {}
+    explicit stream(cove_stream *handle) noexcept : object<cove_stream, detail::c_stream>(handle) {}
     cove_result put(const void *data, std::size_t size, std::uint64_t tag, deadline d) noexcept {
         return cove_stream_write(this->handle(), data, size, tag, d.ns());
     }
@@ -910,7 +917,7 @@ template <typename T> class stream : public object<stream<T>, cove_stream, detai
 };
 
 /* Messages of T, or of up to `most` of them each, to one consumer each. */
-template <typename T> class queue : public object<queue<T>, cove_queue, detail::c_queue> {
+template <typename T> class queue : public object<cove_queue, detail::c_queue> {
     static_assert(is_shareable<T>, "a shared type is trivially copyable and of standard layout, and no pointer");
 
   public:
@@ -920,41 +927,16 @@ template <typename T> class queue : public object<queue<T>, cove_queue, detail::
         std::uint32_t deliveries; /* 1: the first */
     };
     /* A message in hand, in place. Say done() when it is; else it is put back, and somebody has it again. */
-    class [[nodiscard]] task {
+    class [[nodiscard]] task : public detail::in_place<T, cove_queue, cove_message, cove_queue_put_back> {
       public:
-        task(cove_queue *queue, const cove_message &m) noexcept : queue_(queue), message_(m) {}
-        task(task &&other) noexcept : queue_(std::exchange(other.queue_, nullptr)), message_(other.message_) {}
-        task &operator=(task &&other) noexcept {
-            if (this != &other) {
-                put_back();
-                queue_ = std::exchange(other.queue_, nullptr);
-                message_ = other.message_;
-            }
-            return *this;
-        }
-        ~task() { put_back(); }
-        span<const T> elements() const noexcept {
-            return {static_cast<const T *>(message_.data), static_cast<std::size_t>(message_.length_bytes / sizeof(T))};
-        }
-        const T &operator*() const noexcept { return *static_cast<const T *>(message_.data); }
-        const T *operator->() const noexcept { return static_cast<const T *>(message_.data); }
-        std::uint64_t sequence() const noexcept { return message_.sequence; }
-        std::uint64_t tag() const noexcept { return message_.tag; }
-        std::uint32_t deliveries() const noexcept { return message_.deliveries; }
+        using detail::in_place<T, cove_queue, cove_message, cove_queue_put_back>::in_place;
+        std::uint32_t deliveries() const noexcept { return this->record_.deliveries; }
         void done() {
-            if (queue_)
-                detail::check(cove_queue_done(queue_, &message_));
-            queue_ = nullptr;
+            if (this->handle_)
+                detail::check(cove_queue_done(this->handle_, &this->record_));
+            this->handle_ = nullptr;
         }
-        void put_back() noexcept {
-            if (queue_)
-                cove_queue_put_back(queue_, &message_);
-            queue_ = nullptr;
-        }
-
-      private:
-        cove_queue *queue_;
-        cove_message message_;
+        void put_back() noexcept { this->let_go(); }
     };
     using loan_type = detail::loan<T, cove_queue, detail::queue_loan>;
 
@@ -1020,7 +1002,7 @@ template <typename T> class queue : public object<queue<T>, cove_queue, detail::
     }
 
   private:
-    explicit queue(cove_queue *handle) noexcept : object<queue, cove_queue, detail::c_queue>(handle) {}
+    explicit queue(cove_queue *handle) noexcept : object<cove_queue, detail::c_queue>(handle) {}
     cove_result put(const void *data, std::size_t size, std::uint64_t tag, deadline d) noexcept {
         return cove_queue_push(this->handle(), data, size, tag, d.ns());
     }

@@ -287,6 +287,24 @@ static int scribble(void *context) {
     return 0;
 }
 
+/* For two or three seconds, beside it and another honest process: every round ends, and newcomers come. */
+static uint64_t work_beside_a_scribbler(victim *v, const object *o) {
+    uint64_t rounds = 0;
+    pid_t pid = child(scribble, v), other = start_honest(o);
+    for (cove_time_ns end = cove_in_ms(test_is_slow ? 3000 : 2000); cove_now() < end; rounds++) {
+        cove_time_ns before = cove_now();
+        o->work(o);
+        if (rounds % 64 == 0) {
+            o->come_and_go(o);
+            look_at_it();
+        }
+        assert_true(cove_now() - before < UINT64_C(20000000000));
+    }
+    end_honest(other);
+    kill_child(pid);
+    return rounds;
+}
+
 TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
     the_test = getpid();
     for (int kind = 0; kind < 4; kind++) {
@@ -301,21 +319,8 @@ TEST(a_member_that_scribbles_at_full_speed_harms_nobody_beyond_the_data) {
         expect(COVE_OK, cove_stream_fd(handles[0], &fd));
         expect(COVE_OK, cove_stream_on_change(handles[1], be_told, NULL));
         victim v = map_victim();
-        pid_t pid = child(scribble, &v), other = start_honest(&o);
-        cove_time_ns end = cove_in_ms(test_is_slow ? 3000 : 2000);
-        uint64_t rounds = 0;
-        for (; cove_now() < end; rounds++) {
-            cove_time_ns before = cove_now();
-            do_everything(handles, 3);
-            if (rounds % 64 == 0) {
-                come_and_go(kind);
-                look_at_it();
-            }
-            assert_true(cove_now() - before < UINT64_C(20000000000));
-        }
-        end_honest(other);
-        kill_child(pid);
-        pid = fork(); /* the library's thread is not stuck */
+        uint64_t rounds = work_beside_a_scribbler(&v, &o);
+        pid_t pid = fork(); /* the library's thread is not stuck */
         if (!pid)
             _exit(0);
         assert_int_equal(end_of(pid), 0);
@@ -427,20 +432,10 @@ TEST(a_member_that_scribbles_over_a_block_harms_nobody_beyond_the_data) {
     for (unsigned flags = 0; flags <= COVE_BLOCK_SINGLE; flags++) {
         object o = {.kind = (int)flags, .work = work_on_block, .come_and_go = a_block_comes_and_goes};
         cove_block **handles = (cove_block **)o.handles;
-        uint64_t rounds = 0;
         alarm(120);
         open_blocks(handles, flags);
         victim v = map_block();
-        pid_t pid = child(scribble, &v), other = start_honest(&o);
-        for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
-            do_everything_to_blocks(handles, 3);
-            if (rounds % 64 == 0) {
-                block_comes_and_goes();
-                look_at_it();
-            }
-        }
-        end_honest(other);
-        kill_child(pid);
+        uint64_t rounds = work_beside_a_scribbler(&v, &o);
         for (int i = 0; i < 3; i++)
             cove_block_close(handles[i]);
         munmap(v.bytes, v.size);
@@ -563,21 +558,9 @@ TEST(a_member_that_scribbles_over_a_queue_harms_nobody_beyond_the_data) {
     for (int kind = 0; kind < 3; kind++) {
         object o = {.kind = kind, .work = work_on_queue, .come_and_go = a_queue_comes_and_goes};
         cove_queue **handles = (cove_queue **)o.handles;
-        uint64_t rounds = 0;
         alarm(120);
         victim v = open_queues(handles, kind);
-        pid_t pid = child(scribble, &v), other = start_honest(&o);
-        for (cove_time_ns end = cove_in_ms(2000); cove_now() < end; rounds++) {
-            cove_time_ns before = cove_now();
-            do_everything_to_queues(handles, 3);
-            if (rounds % 64 == 0) {
-                queue_comes_and_goes();
-                look_at_it();
-            }
-            assert_true(cove_now() - before < UINT64_C(20000000000));
-        }
-        end_honest(other);
-        kill_child(pid);
+        uint64_t rounds = work_beside_a_scribbler(&v, &o);
         remove_queues(handles, &v);
         printf("    queue %d: %lu rounds\n", kind, (unsigned long)rounds);
         alarm(0);

@@ -449,8 +449,8 @@ int main(int argc, char **argv) {
             stride = strtoull(optarg, NULL, 10);
         else if (option == 'f')
             stops_at_first = true;
-        else if (option == 'p')
-            places = fopen(optarg, "w");
+        else if (option == 'p' && (places = fopen(optarg, "w")))
+            continue;
         else if (option == 'm')
             wanted_mode = optarg;
         else

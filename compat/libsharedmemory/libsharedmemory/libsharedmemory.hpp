@@ -66,6 +66,10 @@ inline std::string name_of(const char *kind, const std::string &path) {
     return cove_name_escape(prefix.c_str(), path.data(), path.size(), name) == COVE_OK ? std::string(name) : std::string();
 }
 
+/* What cannot be told in a place that has nobody to tell, and is noticed by whoever comes next. */
+inline void ignore(cove_result) {
+}
+
 inline cove_lifetime lifetime_of(bool persists) {
     return persists ? COVE_UNTIL_REMOVED : COVE_WHILE_USED;
 }
@@ -140,19 +144,14 @@ class acknowledgement {
         std::uint64_t seen = get();
         while (seen < number && !__atomic_compare_exchange_n(number_, &seen, number, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             ;
-        cove_result ignored = cove_block_notify(block_.get());
-        (void)ignored;
+        detail::ignore(cove_block_notify(block_.get()));
     }
     /* Until it is raised, or told, or `deadline`. */
     void wait(std::uint64_t version, cove_time_ns deadline) const {
-        cove_result ignored = cove_block_wait(block_.get(), version, deadline, nullptr);
-        (void)ignored;
+        detail::ignore(cove_block_wait(block_.get(), version, deadline, nullptr));
     }
     std::uint64_t version() const { return cove_block_version(block_.get()); }
-    void remove() {
-        cove_result ignored = cove_block_remove(block_.get());
-        (void)ignored;
-    }
+    void remove() { detail::ignore(cove_block_remove(block_.get())); }
     void close() {
         number_ = nullptr;
         block_.reset();
@@ -215,8 +214,7 @@ class Memory {
     /* Removes the name: who comes later gets another. Who has it keeps it. */
     void destroy() const {
         if (block_) {
-            cove_result ignored = cove_block_remove(block_.get());
-            (void)ignored;
+            detail::ignore(cove_block_remove(block_.get()));
         }
     }
     void close() {
@@ -329,8 +327,7 @@ class SharedMemoryWriteStream {
         if (!stream_)
             return;
         read_.remove(); /* first: a new stream is not to find an old acknowledgement */
-        cove_result ignored = cove_stream_remove(stream_.get());
-        (void)ignored;
+        detail::ignore(cove_stream_remove(stream_.get()));
     }
 
   private:
@@ -634,8 +631,7 @@ class SharedMemoryQueue {
     }
     void destroy() const {
         if (queue_) {
-            cove_result ignored = cove_queue_remove(queue_.get());
-            (void)ignored;
+            detail::ignore(cove_queue_remove(queue_.get()));
         }
     }
 
