@@ -412,7 +412,7 @@ void covei_bell_wait(const int64_t *polls, bool *ready, uint32_t count, uint64_t
 /* 47. Starts a thread that nobody joins.
  *     47.1 post: the function runs, in a thread that takes none of the signals that are sent to the process; faults of its own are told
  *     47.2 post: no thread to be had is COVE_ERR_MEMORY */
-COVE_MUST_USE cove_result covei_thread_start(void (*function)(void *context), void *context);
+COVE_MUST_USE cove_result covei_thread_start(void *(*function)(void *context), void *context);
 
 /* 48. Whether somebody listens to a bell.
  *     48.1 post: COVE_OK without ringing it; COVE_ERR_NOT_FOUND as for 42.3 */

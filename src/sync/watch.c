@@ -223,7 +223,7 @@ static bool serve(round *r, uint64_t epoch, bool *out_news) {
     return true;
 }
 
-static void be_the_thread(void *context) {
+static void *be_the_thread(void *context) {
     round r = {0};
     uint32_t idle = 0;
     uint64_t epoch = covei_process_epoch();
@@ -253,9 +253,12 @@ static void be_the_thread(void *context) {
             break;
         idle = is_news ? 0 : idle + 1;
     }
+    covei_guard_enter(); /* like all that is had or freed here: not every allocator stands a fork meanwhile */
     free(r.watch);
     free(r.poll);
     free(r.ready);
+    covei_guard_leave();
+    return NULL;
 }
 
 /* Puts it on the list, and sees to the thread. Under the mutex. COVE_OK · told. */

@@ -562,7 +562,7 @@ WRAP(void, covei_bell_wait, (const int64_t *polls, bool *ready, uint32_t count, 
         ready[i] = true;
 }
 
-WRAP(cove_result, covei_thread_start, (void (*function)(void *context), void *context)) {
+WRAP(cove_result, covei_thread_start, (void *(*function)(void *context), void *context)) {
     if (broken("47.1")) {
         function(NULL);
         return COVE_OK;

@@ -1846,11 +1846,12 @@ TEST(c_46_2_a_wait_for_bells_tells_which_do_not_ring) {
 
 static covei_a32 thread_result;
 
-static void look_at_signals(void *context) {
+static void *look_at_signals(void *context) {
     sigset_t blocked;
     pthread_sigmask(SIG_SETMASK, NULL, &blocked);
     covei_store_seqcst(&thread_result,
                        context == &thread_result && sigismember(&blocked, SIGUSR1) && sigismember(&blocked, SIGTERM) ? 1 : 2);
+    return NULL;
 }
 
 TEST(c_47_1_a_thread_runs_and_takes_none_of_the_signals) {

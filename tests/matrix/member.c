@@ -190,7 +190,7 @@ static int pop(cove_queue *queue, int patience_ms) {
     for (;; count++) {
         cove_message m;
         bool takes = count % 2;
-        cove_time_ns until = cove_in_ms(count ? (uint64_t)patience_ms : 60000);
+        cove_time_ns until = cove_in_ms(count ? (uint64_t)patience_ms : 10000); /* the others may have had all before we came */
         cove_result result = takes ? cove_queue_take(queue, &m, until) : cove_queue_pop(queue, data, sizeof data, &m, until);
         if (result == COVE_ERR_EMPTY)
             break;

@@ -209,26 +209,10 @@ uint32_t covei_process_cpus(void) {
 
 /* ---- Threads of the library's own. */
 
-typedef struct start_of_thread {
-    void (*function)(void *context);
-    void *context;
-} start_of_thread;
-
-static void *run_thread(void *argument) {
-    start_of_thread s = *(start_of_thread *)argument;
-    free(argument);
-    s.function(s.context);
-    return NULL;
-}
-
-cove_result covei_thread_start(void (*function)(void *context), void *context) {
+cove_result covei_thread_start(void *(*function)(void *context), void *context) {
     pthread_t thread;
     pthread_attr_t attributes;
     sigset_t all, before;
-    start_of_thread *s = malloc(sizeof *s);
-    if (!s)
-        return covei_fail(COVE_ERR_MEMORY, ENOMEM, "start a thread", "no memory");
-    *s = (start_of_thread){function, context};
     pthread_attr_init(&attributes);
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
@@ -236,11 +220,10 @@ cove_result covei_thread_start(void (*function)(void *context), void *context) {
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++) /* whose handlers a program may rely on */
         sigdelset(&all, faults[i]);
     pthread_sigmask(SIG_BLOCK, &all, &before); /* the new thread inherits it */
-    int error = pthread_create(&thread, &attributes, run_thread, s);
+    int error = pthread_create(&thread, &attributes, function, context);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attributes);
     if (!error)
         return COVE_OK;
-    free(s);
     return covei_fail(COVE_ERR_MEMORY, error, "start a thread", "the system gives no thread to be told of changes by");
 }
