@@ -7,6 +7,7 @@
 #define COVE_BENCH_H
 
 #include <cove/cove.h>
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ extern "C" {
 #endif
 
 extern bool bench_is_quick;
+extern const char *bench_ways;   /* of the peers, only these; null: all */
 extern const char *bench_domain; /* a domain of the benchmark's own, the default one meanwhile */
 
 /* One thing to time: does it `count` times. */
@@ -37,10 +39,18 @@ void bench_figure(const char *name, double value, const char *unit, double basel
 void bench_title(const char *text);
 double bench_cpu_ns(void); /* processor time of this process */
 
+/* Keeps what is more than a figure, for the JSON; takes it over. */
+void bench_record(json_t *record);
+/* What this machine is. */
+json_t *bench_machine(void);
+
 void bench_block(void);
 void bench_stream(void);
 void bench_queue(void);
 void bench_compat(void);
+void bench_peers(void);
+void bench_costs(void);
+void bench_growth(void);
 
 #ifdef __cplusplus
 }

@@ -1,4 +1,4 @@
-/* cove-bench NAME... [--quick] [--json FILE] */
+/* cove-bench NAME... [--quick] [--json FILE] [--ways NAME,NAME...] */
 #define _GNU_SOURCE
 #include "bench.h"
 
@@ -9,13 +9,15 @@
 #include <unistd.h>
 
 bool bench_is_quick;
+const char *bench_ways;
 const char *bench_domain;
-static json_t *figures;
+static json_t *figures, *records;
 
 static const struct {
     const char *name;
     void (*run)(void);
-} benches[] = {{"block", bench_block}, {"stream", bench_stream}, {"queue", bench_queue}, {"compat", bench_compat}};
+} benches[] = {{"block", bench_block}, {"stream", bench_stream}, {"queue", bench_queue},  {"compat", bench_compat},
+               {"peers", bench_peers}, {"costs", bench_costs},   {"growth", bench_growth}};
 
 static double now_ns(clockid_t clock) {
     struct timespec t;
@@ -69,8 +71,13 @@ void bench_figure(const char *name, double value, const char *unit, double basel
                                              goal > 0 ? json_real(goal) : json_null(), "met", goal > 0 ? json_boolean(met) : json_null()));
 }
 
+void bench_record(json_t *record) {
+    json_array_append_new(records, record);
+}
+
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {0}};
+    static const struct option options[] = {
+        {"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {"ways", required_argument, NULL, 'w'}, {0}};
     const char *json_path = NULL;
     static char domain[64];
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -78,10 +85,13 @@ int main(int argc, char **argv) {
             bench_is_quick = true;
         else if (option == 'j')
             json_path = optarg;
+        else if (option == 'w')
+            bench_ways = optarg;
         else
             return 2;
     }
     figures = json_array();
+    records = json_array();
     snprintf(domain, sizeof domain, "/dev/shm/cove-bench-%d", getpid());
     MUST(cove_domain_create(domain, 0600));
     setenv("COVE_DOMAIN", domain, 1);
@@ -99,12 +109,13 @@ int main(int argc, char **argv) {
         }
     }
     if (optind == argc)
-        fprintf(stderr, "usage: cove-bench NAME... [--quick] [--json FILE]\nnames: block stream queue compat\n");
-    if (json_path && json_dump_file(figures, json_path, JSON_INDENT(2)) != 0) {
+        fprintf(stderr, "usage: cove-bench NAME... [--quick] [--json FILE]\nnames: block stream queue compat peers costs growth\n");
+    json_t *result = json_pack("{s:o, s:o, s:o}", "machine", bench_machine(), "figures", figures, "records", records);
+    if (json_path && json_dump_file(result, json_path, JSON_INDENT(1) | JSON_REAL_PRECISION(6)) != 0) {
         fprintf(stderr, "bench: %s cannot be written\n", json_path);
         status = 1;
     }
-    json_decref(figures);
+    json_decref(result);
     rmdir(domain);
     return status;
 }

@@ -1,17 +1,11 @@
 /* Queues, between processes on two processors. Each figure stands beside what is measured in the same rounds: a bare slot, a bare ring of
- * one producer and one consumer, a ring under a mutex, and what Linux and Boost have for the same work. */
+ * one producer and one consumer, a ring under a mutex. What others have for the same work is in peers.c. */
 #define _GNU_SOURCE
-#include "boost.h"
 #include "pair.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <mqueue.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -281,80 +275,8 @@ static void bench_crowd(void) {
     munmap(l, sizeof *l);
 }
 
-/* ---- What others have. */
-
-typedef struct peers {
-    cove_queue *queue;
-    mqd_t mq;
-    int socket[2];
-    void *boost;
-    char data[64];
-} peers;
-
-enum { COVE, POSIX_MQ, DATAGRAMS, BOOST };
-static const char *const peer_names[] = {"", "posix_mq", "unix_datagrams", "boost_message_queue"};
-static char mq_name[32], boost_name[32];
-
-static void peers_open(void *context, bool is_reader) {
-    peers *p = context;
-    struct mq_attr attributes = {.mq_maxmsg = 10, .mq_msgsize = sizeof p->data};
-    MUST(cove_queue_open(&p->queue, "peers", &(cove_queue_options){.capacity_bytes = sizeof p->data, .depth = DEPTH}));
-    p->mq = mq_open(mq_name, O_RDWR | O_CREAT, 0600, &attributes);
-    p->boost = boost_queue_open(boost_name, DEPTH, sizeof p->data, !is_reader);
-}
-
-static void peers_write(void *context, int w, uint64_t count) {
-    peers *p = context;
-    for (uint64_t i = 0; i < count; i++)
-        switch (w) {
-        case COVE: MUST(cove_queue_push(p->queue, p->data, sizeof p->data, 0, COVE_FOREVER)); break;
-        case POSIX_MQ: MUST(mq_send(p->mq, p->data, sizeof p->data, 0) ? COVE_ERR_SYSTEM : COVE_OK); break;
-        case DATAGRAMS: MUST(send(p->socket[0], p->data, sizeof p->data, 0) < 0 ? COVE_ERR_SYSTEM : COVE_OK); break;
-        default: boost_queue_send(p->boost, p->data, sizeof p->data);
-        }
-}
-
-static void peers_read(void *context, int w, uint64_t count) {
-    peers *p = context;
-    for (uint64_t i = 0; i < count; i++)
-        switch (w) {
-        case COVE: MUST(cove_queue_pop(p->queue, p->data, sizeof p->data, NULL, COVE_FOREVER)); break;
-        case POSIX_MQ: MUST(mq_receive(p->mq, p->data, sizeof p->data, NULL) < 0 ? COVE_ERR_SYSTEM : COVE_OK); break;
-        case DATAGRAMS: MUST(recv(p->socket[1], p->data, sizeof p->data, 0) < 0 ? COVE_ERR_SYSTEM : COVE_OK); break;
-        default: boost_queue_receive(p->boost, p->data, sizeof p->data);
-        }
-}
-
-static void bench_peers(void) {
-    char name[64];
-    double ns[WAYS_MAX];
-    peers p = {0};
-    bench_title("Time for one message of 64 bytes, both sides waiting where they must; against the same work by others");
-    snprintf(mq_name, sizeof mq_name, "/cove-bench-%d", getpid());
-    snprintf(boost_name, sizeof boost_name, "cove-bench-boost-%d", getpid());
-    bool has_mq = mq_unlink("/cove-bench-none") < 0 && errno != ENOSYS;
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, p.socket) != 0)
-        return;
-    unsigned used = 1u << COVE | 1u << DATAGRAMS | (has_mq ? 1u << POSIX_MQ : 0) | (boost_is_here() ? 1u << BOOST : 0);
-    flow_play(&(flow_side){peers_open, peers_write, peers_read, &p}, used, 100000, ns);
-    for (int w = POSIX_MQ; w <= BOOST; w++) {
-        snprintf(name, sizeof name, "queue.flow_64.against_%s", peer_names[w]);
-        if (used >> w & 1)
-            bench_figure(name, ns[COVE], "ns", ns[w], 1.0);
-        else
-            printf("%-52s not here\n", name);
-    }
-    cove_queue_close(p.queue);
-    mq_close(p.mq);
-    mq_unlink(mq_name);
-    boost_queue_close(p.boost, boost_name);
-    close(p.socket[0]);
-    close(p.socket[1]);
-}
-
 void bench_queue(void) {
     bench_latency();
     bench_flow();
     bench_crowd();
-    bench_peers();
 }

@@ -61,7 +61,35 @@ void *shared_memory(size_t bytes) {
     return address;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* The sanitizer's allocator does not stand a fork while another thread is inside it, and it is inside wherever a thread begins or ends, the
+ * library's thread too: a child would find it locked for ever. So until every other thread sleeps, or for a second. */
+static void let_threads_settle(void) {
+    for (int tries = 0; tries < 5000; tries++, usleep(200)) {
+        DIR *threads = opendir("/proc/self/task");
+        bool all_sleep = true;
+        for (struct dirent *entry; threads && (entry = readdir(threads));) {
+            char path[300], line[256] = "";
+            snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
+            FILE *stat = strtol(entry->d_name, NULL, 10) == getpid() ? NULL : fopen(path, "r");
+            const char *state = stat && fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
+            all_sleep = all_sleep && (!state || state[2] == 'S');
+            if (stat)
+                fclose(stat);
+        }
+        if (threads)
+            closedir(threads);
+        if (all_sleep)
+            return;
+    }
+}
+#else
+static void let_threads_settle(void) {
+}
+#endif
+
 pid_t child(int (*function)(void *), void *context) {
+    let_threads_settle();
     fflush(NULL);
     pid_t pid = fork();
     assert_true(pid >= 0);

@@ -1,0 +1,3 @@
+void bench_growth(void);
+void bench_growth(void) {
+}

@@ -1,0 +1,112 @@
+/* What the hardware and the kernel can do at best: a bare slot with a sequence in it, a bare ring of one producer and one consumer, and a
+ * futex to sleep on. Nothing survives here, and nothing is checked. */
+#define _GNU_SOURCE
+#include "peer.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK | 1u << PEER_IN_PLACE;
+
+typedef struct slot {
+    _Atomic uint64_t sequence;
+    char payload[];
+} slot;
+
+typedef struct channel {
+    char *slots;
+    size_t stride;
+    _Atomic uint64_t *read; /* how far the receiver has come: where a ring is full */
+    _Atomic uint32_t *bell;
+    uint64_t at, known;
+} channel;
+static channel channels[2];
+
+bool peer_open(void) {
+    char name[64];
+    snprintf(name, sizeof name, "/%s", peer.name);
+    size_t stride = (sizeof(slot) + peer.size + 63) & ~(size_t)63, each = 4096 + stride * peer_depth(), all = 2 * each;
+    int fd = shm_open(name, O_RDWR | (peer.is_first ? O_CREAT | O_EXCL : 0), 0600);
+    peer_must(fd >= 0 && (!peer.is_first || ftruncate(fd, (off_t)all) == 0), "shm_open");
+    char *memory = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+    peer_must(memory != MAP_FAILED, "mmap");
+    close(fd);
+    for (int c = 0; c < 2; c++, memory += each)
+        channels[c] = (channel){memory + 4096, stride, (_Atomic uint64_t *)(void *)memory, (_Atomic uint32_t *)(void *)(memory + 64), 0, 0};
+    return true;
+}
+
+void peer_close(void) {
+    char name[64];
+    snprintf(name, sizeof name, "/%s", peer.name);
+    if (peer.is_first)
+        shm_unlink(name);
+}
+
+static slot *slot_at(const channel *c, uint64_t n) {
+    return (slot *)(void *)(c->slots + (n & (peer_depth() - 1)) * c->stride);
+}
+
+static slot *next_to_send(channel *c) {
+    uint64_t n = ++c->at;
+    while (n - c->known > peer_depth())
+        c->known = atomic_load_explicit(c->read, memory_order_acquire);
+    return slot_at(c, n);
+}
+
+static void publish(channel *c, slot *s) {
+    atomic_store_explicit(&s->sequence, c->at, memory_order_release);
+    if (peer.mode == PEER_BLOCK) {
+        atomic_fetch_add(c->bell, 1);
+        syscall(SYS_futex, c->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    }
+}
+
+static slot *next_to_receive(channel *c) {
+    slot *s = slot_at(c, ++c->at);
+    for (;;) {
+        uint32_t bell = peer.mode == PEER_BLOCK ? atomic_load(c->bell) : 0;
+        if (atomic_load_explicit(&s->sequence, memory_order_acquire) == c->at)
+            return s;
+        if (peer.mode == PEER_BLOCK)
+            syscall(SYS_futex, c->bell, FUTEX_WAIT, bell, NULL, NULL, 0);
+    }
+}
+
+static void let_go(const channel *c) {
+    if (c->at % 8 == 0)
+        atomic_store_explicit(c->read, c->at, memory_order_release);
+}
+
+void peer_send(int channel_index, const void *data) {
+    channel *c = &channels[channel_index];
+    slot *s = next_to_send(c);
+    memcpy(s->payload, data, peer.size);
+    publish(c, s);
+}
+
+void peer_receive(int channel_index, void *data) {
+    channel *c = &channels[channel_index];
+    memcpy(data, next_to_receive(c)->payload, peer.size);
+    let_go(c);
+}
+
+void peer_send_in_place(int channel_index, uint64_t word) {
+    channel *c = &channels[channel_index];
+    slot *s = next_to_send(c);
+    memcpy(s->payload, &word, 8);
+    publish(c, s);
+}
+
+uint64_t peer_receive_in_place(int channel_index) {
+    uint64_t word;
+    channel *c = &channels[channel_index];
+    memcpy(&word, next_to_receive(c)->payload, 8);
+    let_go(c);
+    return word;
+}
