@@ -19,14 +19,35 @@
         } \
     } while (0)
 
-#define COUNT(operation, call) \
+#define REPEAT(call) \
     do { \
-        for (int i_ = 0; i_ < TIMES; i_++) /* what happens once, or at first, is not counted */ \
-            MUST(call); \
-        CALLGRIND_ZERO_STATS; \
         for (int i_ = 0; i_ < TIMES; i_++) \
             MUST(call); \
+    } while (0)
+
+#define COUNT(operation, call) \
+    do { \
+        CALLGRIND_ZERO_STATS; \
+        REPEAT(call); \
         CALLGRIND_DUMP_STATS_AT(operation); \
+    } while (0)
+
+/* What happens once, or at first, is not counted. */
+#define COUNT_ONE(operation, call) \
+    do { \
+        REPEAT(call); \
+        COUNT(operation, call); \
+    } while (0)
+
+/* What one side puts in and the other takes out; a ring is at its best when it has been round a few times. */
+#define COUNT_BOTH(operation, call, other_operation, other_call) \
+    do { \
+        for (int lap_ = 0; lap_ < 8; lap_++) { \
+            REPEAT(call); \
+            REPEAT(other_call); \
+        } \
+        COUNT(operation, call); \
+        COUNT(other_operation, other_call); \
     } while (0)
 
 static char data[64], room[2048];
@@ -46,15 +67,15 @@ static void blocks(void) {
     cove_block *block, *single;
     MUST(cove_block_open(&block, "two", &(cove_block_options){.capacity_bytes = 64}));
     MUST(cove_block_open(&single, "one", &(cove_block_options){.capacity_bytes = 64, .flags = COVE_BLOCK_SINGLE}));
-    COUNT("block: set 64 bytes", cove_block_set(block, data, 64, COVE_FOREVER));
-    COUNT("block: get 64 bytes", cove_block_get(block, room, 64, NULL, NULL, COVE_FOREVER));
-    COUNT("block: lock_write and unlock", lock_and_unlock(block, true));
-    COUNT("block: lock_read and unlock", lock_and_unlock(block, false));
-    COUNT("block: version", version_of(block));
-    COUNT("single copy: set 64 bytes", cove_block_set(single, data, 64, COVE_FOREVER));
-    COUNT("single copy: get 64 bytes", cove_block_get(single, room, 64, NULL, NULL, COVE_FOREVER));
-    COUNT("single copy: lock_write and unlock", lock_and_unlock(single, true));
-    COUNT("single copy: lock_read and unlock", lock_and_unlock(single, false));
+    COUNT_ONE("block: set 64 bytes", cove_block_set(block, data, 64, COVE_FOREVER));
+    COUNT_ONE("block: get 64 bytes", cove_block_get(block, room, 64, NULL, NULL, COVE_FOREVER));
+    COUNT_ONE("block: lock_write and unlock", lock_and_unlock(block, true));
+    COUNT_ONE("block: lock_read and unlock", lock_and_unlock(block, false));
+    COUNT_ONE("block: version", version_of(block));
+    COUNT_ONE("single copy: set 64 bytes", cove_block_set(single, data, 64, COVE_FOREVER));
+    COUNT_ONE("single copy: get 64 bytes", cove_block_get(single, room, 64, NULL, NULL, COVE_FOREVER));
+    COUNT_ONE("single copy: lock_write and unlock", lock_and_unlock(single, true));
+    COUNT_ONE("single copy: lock_read and unlock", lock_and_unlock(single, false));
     cove_block_close(block);
     cove_block_close(single);
 }
@@ -81,15 +102,13 @@ static cove_result read_nothing(cove_stream *stream) {
 static void streams(const char *name, uint32_t flags, const char *of_write, const char *of_read, const char *of_loan, const char *of_borrow,
                     const char *of_nothing) {
     cove_stream *writer, *reader;
-    cove_stream_options options = {.capacity_bytes = 64, .depth = 4096, .start = COVE_START_OLDEST};
+    cove_stream_options options = {.capacity_bytes = 64, .depth = 256, .start = COVE_START_OLDEST};
     MUST(cove_stream_open(&reader, name, &options));
     options.flags = flags;
     MUST(cove_stream_open(&writer, name, &options));
-    COUNT(of_write, cove_stream_write(writer, data, 64, 1, COVE_TRY));
-    COUNT(of_loan, loan_and_publish(writer));
-    COUNT(of_read, cove_stream_read(reader, room, 64, NULL, COVE_TRY));
-    COUNT(of_borrow, borrow_and_give_back(reader));
-    COUNT(of_nothing, read_nothing(reader));
+    COUNT_BOTH(of_write, cove_stream_write(writer, data, 64, 1, COVE_TRY), of_read, cove_stream_read(reader, room, 64, NULL, COVE_TRY));
+    COUNT_BOTH(of_loan, loan_and_publish(writer), of_borrow, borrow_and_give_back(reader));
+    COUNT_ONE(of_nothing, read_nothing(reader));
     cove_stream_close(writer);
     cove_stream_close(reader);
 }
@@ -110,19 +129,17 @@ static void queues(const char *name, bool declared, const char *const names[6]) 
     cove_queue *in, *out;
     cove_message run[32];
     uint32_t done;
-    cove_queue_options options = {.capacity_bytes = 64, .depth = 65536};
+    cove_queue_options options = {.capacity_bytes = 64, .depth = 32 * TIMES};
     options.flags = declared ? COVE_QUEUE_ONLY_PRODUCER : 0;
     MUST(cove_queue_open(&in, name, &options));
     options.flags = declared ? COVE_QUEUE_ONLY_CONSUMER : 0;
     MUST(cove_queue_open(&out, name, &options));
     for (int i = 0; i < 32; i++)
         run[i] = (cove_message){.data = data, .length_bytes = 64};
-    COUNT(names[0], cove_queue_push(in, data, 64, 1, COVE_TRY));
-    COUNT(names[1], reserve_and_commit(in));
-    COUNT(names[2], cove_queue_push_many(in, run, 32, &done, COVE_TRY));
-    COUNT(names[3], cove_queue_pop(out, room, 64, NULL, COVE_TRY));
-    COUNT(names[4], take_and_done(out));
-    COUNT(names[5], cove_queue_pop_many(out, room, sizeof room, run, 32, &done, COVE_TRY));
+    COUNT_BOTH(names[0], cove_queue_push(in, data, 64, 1, COVE_TRY), names[3], cove_queue_pop(out, room, 64, NULL, COVE_TRY));
+    COUNT_BOTH(names[1], reserve_and_commit(in), names[4], take_and_done(out));
+    COUNT_BOTH(names[2], cove_queue_push_many(in, run, 32, &done, COVE_TRY), names[5],
+               cove_queue_pop_many(out, room, sizeof room, run, 32, &done, COVE_TRY));
     cove_queue_close(in);
     cove_queue_close(out);
 }
