@@ -1,0 +1,221 @@
+#!/usr/bin/env python3
+"""Writes docs/performance.md and its plots from bench/results/performance.json, which `./dev bench` has left there."""
+import json
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).parent.parent
+RESULT = ROOT / "bench/results/performance.json"
+PAGE = ROOT / "docs/performance.md"
+PLOTS = ROOT / "docs/performance"
+
+data = json.loads(RESULT.read_text())
+machine, figures, records = data["machine"], data["figures"], data["records"]
+
+
+def bytes_text(size):
+    for unit, factor in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= factor:
+            return f"{size // factor} {unit}"
+    return f"{size} B"
+
+
+def ns_text(ns):
+    if ns >= 1e6:
+        return f"{ns / 1e6:.2f} ms"
+    return f"{ns / 1e3:.1f} µs" if ns >= 1e4 else f"{ns:.0f} ns" if ns >= 100 else f"{ns:.1f} ns"
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + ["| " + " | ".join(r) + " |" for r in rows])
+
+
+# ---- Contests.
+
+def contests(kind):
+    """(mode, size) → {way: record}, in the order they were held."""
+    found = {}
+    for r in records:
+        if r["kind"] == kind:
+            found.setdefault((r["mode"], r["size"]), {})[r["way"]] = r
+    return found
+
+
+LATENCY, FLOW = contests("latency"), contests("flow")
+SAYS = {r["way"]: r["says"] for r in records if "way" in r}
+ABSENT = "it is not built or installed here"
+
+
+def latency_table(mode, with_tail_of):
+    held = {size: ways for (m, size), ways in LATENCY.items() if m == mode}
+    order = [w for w in SAYS if any("p50" in held[s].get(w, {}) for s in held)]
+    order.sort(key=lambda w: (w != "floor", min(held[s][w]["p50"] / held[s]["floor"]["p50"] for s in held if "p50" in held[s].get(w, {}))))
+    rows = []
+    for way in order:
+        cells = [SAYS[way]]
+        for size in held:
+            r = held[size].get(way, {})
+            cells.append(f"{ns_text(r['p50'])} ({r['p50'] / held[size]['floor']['p50']:.2f})" if "p50" in r else "–")
+        tail = held[with_tail_of].get(way, {})
+        cells += [ns_text(tail[p]) if p in tail else "–" for p in ("p90", "p99", "p999", "max")]
+        rows.append(cells)
+    return table(["way"] + [bytes_text(s) for s in held] + [f"p90, {bytes_text(with_tail_of)}", "p99", "p99.9", "max"], rows)
+
+
+def flow_table():
+    order = [w for w in SAYS if any("each" in ways.get(w, {}) for ways in FLOW.values())]
+    first = next(iter(FLOW))
+    order.sort(key=lambda w: FLOW[first].get(w, {}).get("each", 1e12))
+    rows = []
+    for way in order:
+        cells = [SAYS[way]]
+        for ways in FLOW.values():
+            r = ways.get(way, {})
+            cells.append(f"{1e3 / r['each']:.2f} M/s" if "each" in r else "–")
+        rows.append(cells)
+    return table(["way"] + [f"{bytes_text(size)}, {mode}" for mode, size in FLOW], rows)
+
+
+def absent_list():
+    missing = {}
+    for r in records:
+        if "absent" in r and r["absent"] not in ("it has no such way", "not asked for"):
+            missing.setdefault((r["says"], r["absent"]), []).append(f"{r['kind']} {r['mode']} {bytes_text(r['size'])}")
+    return "\n".join(f"- {says}: {why} ({', '.join(where)})" for (says, why), where in missing.items())
+
+
+# ---- Goals.
+
+def goals_table():
+    rows = []
+    for f in figures:
+        if f["goal"] is None:
+            continue
+        value = f"{f['value']:.1f} {f['unit']}"
+        base = "" if f["baseline"] is None else f"{f['baseline']:.1f}"
+        ratio = "" if f["ratio"] is None else f"{f['ratio']:.2f}"
+        rows.append([f"`{f['name']}`", value, base, ratio, f"{f['goal']:.2f}", "met" if f["met"] else "**not met**"])
+    return table(["figure", "value", "beside", "ratio", "goal", ""], rows)
+
+
+def goals_text():
+    goals = [f for f in figures if f["goal"] is not None]
+    missed = [f for f in goals if not f["met"]]
+    text = f"{len(goals) - len(missed)} of {len(goals)} goals are met."
+    if missed:
+        text += " Not met:\n\n" + "\n".join(
+            f"- `{f['name']}`: {f['ratio'] if f['ratio'] is not None else f['value']:.2f}, goal {f['goal']:.2f}" for f in missed)
+    return text
+
+
+# ---- Plots: small pictures by gnuplot, each from the same numbers as the tables.
+
+COLOURS = ["#888888", "#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72", "#6940a5", "#dfab01", "#e03e3e", "#64473a", "#1f77b4", "#2ca02c", "#7f7f00"]
+
+
+def plot(name, title, x_label, y_label, curves, extra=""):
+    """curves: (label, [(x, y), …])"""
+    PLOTS.mkdir(exist_ok=True)
+    script = [f'set terminal svg size 760,420 font "sans-serif,12" background "#ffffff"\nset output "{PLOTS / (name + ".svg")}"',
+              f'set title "{title}"\nset xlabel "{x_label}"\nset ylabel "{y_label}"\nset logscale xy\nset grid lc "#dddddd"',
+              "set key outside right top\nset format y '%.0s%c'", extra]
+    plots = []
+    for i, (label, points) in enumerate(curves):
+        script.append(f"$d{i} << EOD\n" + "\n".join(f"{x} {y}" for x, y in points) + "\nEOD")
+        plots.append(f'$d{i} with linespoints lw 2 pt 7 ps 0.5 lc rgb "{COLOURS[i % len(COLOURS)]}" title "{label}"')
+    script.append("plot " + ", ".join(plots))
+    subprocess.run(["gnuplot"], input="\n".join(script), text=True, check=True)
+    # The same numbers should make the same file.
+    path = PLOTS / f"{name}.svg"
+    path.write_text("\n".join(line.rstrip() for line in path.read_text().splitlines()) + "\n")
+
+
+def plots():
+    poll = {size: ways for (m, size), ways in LATENCY.items() if m == "poll"}
+    curves = [(SAYS[w], [(s, poll[s][w]["p50"]) for s in poll if "p50" in poll[s].get(w, {})]) for w in SAYS]
+    curves = [c for c in curves if len(c[1]) > 1]
+    if curves:
+        plot("latency", "One way between two processes, both spinning: median", "bytes of a message", "ns", curves[:12])
+    tails = []
+    for way in ("floor", "cove-stream", "cove-queue", "iceoryx2", "aeron", "iceoryx", "unix-socket"):
+        r = poll.get(64, poll.get(32, {})).get(way, {})
+        if "histogram" not in r:
+            continue
+        total, seen, points = sum(n for _, n in r["histogram"]), 0, []
+        for ns, n in r["histogram"]:
+            seen += n
+            if seen < total:
+                points.append((1 / (1 - seen / total), max(ns, 1)))
+        tails.append((SAYS[way], points))
+    if tails:
+        plot("tail", "How slow the slowest are: 10 is one in ten, 1000 one in a thousand", "one in", "ns", tails)
+    for what in dict.fromkeys(r["what"] for r in records if r["kind"] == "growth"):
+        curves = [(r["of"], [tuple(p) for p in r["points"]]) for r in records if r["kind"] == "growth" and r["what"] == what]
+        plot(f"growth_{what}", f"Cost against {what}", what, "ns", curves)
+
+
+def growth_text():
+    text = {"segments": "Segments in a domain. Opening and creating do not look at the others; listing costs the same for each.",
+            "members": "Members of a segment. Only who locks a single copy for writing looks at every slot, and so does who attaches, for a "
+                       "free one; a block's `set` looks at the pins of its copy.",
+            "depth": "Values that a stream keeps.",
+            "bytes": "Bytes of a value, written and read in one process, beside two memcpys.",
+            "readers": "Readers of a stream: what a write costs, and what each reader adds."}
+    parts = []
+    for what in dict.fromkeys(r["what"] for r in records if r["kind"] == "growth"):
+        parts.append(f"{text[what]}\n\n![cost against {what}](performance/growth_{what}.svg)")
+    return "\n\n".join(parts)
+
+
+def other_figures(prefix):
+    rows = [[f"`{f['name']}`", f"{f['value']:.1f} {f['unit']}", "" if f["baseline"] is None else f"{f['baseline']:.1f}"]
+            for f in figures if f["name"].startswith(prefix) and f["goal"] is None]
+    return table(["figure", "value", "beside"], rows)
+
+
+poll_sizes = [size for (m, size) in LATENCY if m == "poll"]
+sections = [f"""# Performance
+
+Made by `./dev bench` from [its own numbers](../bench/results/performance.json); nothing here was written by hand but these sentences.
+To repeat it: `./dev bench` (everything; twenty minutes), `./dev bench peers --quick` (two minutes), `./dev bench report` (this page from the
+last results). What is compared with comes from Debian, crates.io and Maven, and is installed by the first of them.
+
+How to read it: two processes on two processors, and one way is half of there and back. Each way has a short round, then each the next;
+the figure is the median of the rounds' medians, and the number in brackets is how many times the floor in the same rounds it is: **look at
+that one**, since the machine is {'virtual and shared' if machine['virtual'] else 'not virtual'}, and its times change from hour to hour. Tails on such a machine are mostly
+the machine's. Each message is written by one side and read by the other, and the sums of both are compared.
+
+| | |
+|---|---|
+| processor | {machine['cpu']}, {machine['cpus']} of them{', virtual' if machine['virtual'] else ''} |
+| kernel | Linux {machine['kernel']}, {machine['architecture']}; clock {machine['clocksource']}; governor {machine['governor']} |
+| day, compiler | {machine['day']}, {machine['compiler']}{'; a quick run' if machine['quick'] else ''} |
+
+## Goals
+
+{goals_text()}
+"""]
+if LATENCY:
+    sections.append(f"""## One way, both sides spinning
+
+{latency_table("poll", 64 if 64 in poll_sizes else poll_sizes[0])}
+
+![one way against size](performance/latency.svg)
+
+![tails](performance/tail.svg)
+""")
+    for mode, title in (("block", "One way, asleep until it comes"), ("in-place", "One way in place: one line of the message written and read")):
+        sizes = [size for (m, size) in LATENCY if m == mode]
+        if sizes:
+            sections.append(f"## {title}\n\n{latency_table(mode, sizes[0])}\n")
+if FLOW:
+    sections.append(f"## Messages a second, one side sending and one receiving\n\n`batch` is thirty-two at a time; `block` sleeps where nothing is.\n\n{flow_table()}\n")
+if absent_list():
+    sections.append(f"## What took no part\n\n{absent_list()}\n")
+sections.append(f"## System calls, descriptors, memory, births\n\n{other_figures('costs.')}\n")
+if any(r["kind"] == "growth" for r in records):
+    sections.append(f"## Growth\n\n{growth_text()}\n")
+sections.append(f"## Every figure that has a goal\n\n`value` against what stands `beside` it in the same rounds; without that, the value itself.\n\n{goals_table()}\n")
+plots()
+PAGE.write_text("\n".join(sections))
+print(f"{PAGE.relative_to(ROOT)} and {len(list(PLOTS.glob('*.svg')))} plots, from the run of {machine['day']}")
