@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -25,6 +26,7 @@ static const way ways[] = {
     {"floor", "bare memory or a bare futex", "peer-floor"},
     {"cove-block", "Cove, a block", "peer-cove-block"},
     {"cove-stream", "Cove, a stream", "peer-cove-stream"},
+    {"cove-stream-only", "Cove, a stream, only writer", "peer-cove-stream-only"},
     {"cove-queue", "Cove, a queue", "peer-cove-queue"},
     {"cove-queue-only", "Cove, a queue, roles declared", "peer-cove-queue-only"},
     {"iceoryx2", "iceoryx2 (Rust)", "peer-iceoryx2"},
@@ -141,6 +143,8 @@ typedef struct entrant {
     const way *way;
     program first, second;
     char why[200]; /* it takes no part */
+    double first_open_ns, second_open_ns;
+    int descriptors, mappings, resident_kib; /* of the second side */
     uint64_t count;
     double typical[ROUNDS_MAX]; /* of each round: the median, or the time for one message */
     uint32_t rounds;
@@ -164,9 +168,9 @@ static void leave(entrant *e, const char *why) {
     stop(&e->first);
 }
 
-static bool is_ready(entrant *e, program *p) {
+static bool is_ready(entrant *e, program *p, double *out_open_ns) {
     const char *line = line_of(p);
-    if (line && !strcmp(line, "ready"))
+    if (line && sscanf(line, "ready %lf", out_open_ns) == 1)
         return true;
     leave(e, !line ? "it ended, or did not answer" : !strncmp(line, "absent: ", 8) ? line + 8 : line);
     return false;
@@ -251,6 +255,30 @@ static json_t *histogram(const entrant *e) {
     return classes;
 }
 
+/* What the second side holds while it is open. */
+static void look_at(entrant *e) {
+    char path[64], line[256];
+    FILE *file;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)e->second.pid);
+    DIR *directory = opendir(path);
+    while (directory && readdir(directory))
+        e->descriptors++;
+    if (directory)
+        closedir(directory);
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)e->second.pid);
+    if ((file = fopen(path, "r"))) {
+        for (int c; (c = fgetc(file)) != EOF;)
+            e->mappings += c == '\n';
+        fclose(file);
+    }
+    snprintf(path, sizeof path, "/proc/%d/status", (int)e->second.pid);
+    if ((file = fopen(path, "r"))) {
+        while (fgets(line, sizeof line, file))
+            (void)sscanf(line, "VmRSS: %d", &e->resident_kib);
+        fclose(file);
+    }
+}
+
 static bool is_wanted(const char *name) {
     size_t length = strlen(name);
     for (const char *at = bench_ways; at; at = strchr(at, ',')) {
@@ -274,11 +302,12 @@ static void open_all(const contest *c, entrant *entrants, unsigned number) {
         }
         if (*e->way->command != '*') {
             e->first = start(e->way, both ? "pong" : "receive", c->mode, c->size, name, 1);
-            if (!is_ready(e, &e->first))
+            if (!is_ready(e, &e->first, &e->first_open_ns))
                 continue;
         }
         e->second = start(e->way, both ? "ping" : "send", c->mode, c->size, name, 0);
-        is_ready(e, &e->second);
+        if (is_ready(e, &e->second, &e->second_open_ns))
+            look_at(e);
     }
 }
 
@@ -328,6 +357,10 @@ static void tell_result(const contest *c, entrant *e, double floor) {
                floor > 0 ? ns / floor : 0, e->typical[0], e->typical[e->rounds - 1], 1e3 / ns);
         json_object_update_new(result, json_pack("{s:f, s:f, s:f}", "each", ns, "least", e->typical[0], "most", e->typical[e->rounds - 1]));
     }
+    if (!e->why[0])
+        json_object_update_new(result,
+                               json_pack("{s:f, s:f, s:i, s:i, s:i}", "first_open", e->first_open_ns, "second_open", e->second_open_ns,
+                                         "descriptors", e->descriptors - 2, "mappings", e->mappings, "resident_kib", e->resident_kib));
     fflush(stdout);
     bench_record(result);
 }

@@ -62,6 +62,16 @@ def latency_table(mode, with_tail_of):
     return table(["way"] + [bytes_text(s) for s in held] + [f"p90, {bytes_text(with_tail_of)}", "p99", "p99.9", "max"], rows)
 
 
+def held_table(size):
+    ways = LATENCY[("poll", size)]
+    rows = [[r["says"], str(r["descriptors"]), str(r["mappings"]), f"{r['resident_kib'] / 1024:.1f} MiB", ns_text(r["first_open"]),
+             ns_text(r["second_open"])] for r in ways.values() if "descriptors" in r]
+    rows += [[r["says"], str(r["descriptors"]), str(r["mappings"]), f"{r['resident_kib'] / 1024:.1f} MiB", ns_text(r["first_open"]),
+              ns_text(r["second_open"])] for (mode, _), others in LATENCY.items() if mode == "block" for way, r in others.items()
+             if "descriptors" in r and "descriptors" not in ways.get(way, {})][:1]
+    return table(["way", "descriptors", "mappings", "resident", "create", "attach"], rows)
+
+
 def flow_table():
     order = [w for w in SAYS if any("each" in ways.get(w, {}) for ways in FLOW.values())]
     first = next(iter(FLOW))
@@ -210,6 +220,14 @@ if LATENCY:
             sections.append(f"## {title}\n\n{latency_table(mode, sizes[0])}\n")
 if FLOW:
     sections.append(f"## Messages a second, one side sending and one receiving\n\n`batch` is thirty-two at a time; `block` sleeps where nothing is.\n\n{flow_table()}\n")
+if LATENCY:
+    sections.append(f"""## What the second of both processes holds, and how long opening took
+
+Two channels, one there and one back. The first creates them, and where there is a daemon waits for it. The numbers are of the whole
+process: the floor's is what one holds that has nothing but a mapping.
+
+{held_table(64 if 64 in poll_sizes else poll_sizes[0])}
+""")
 if absent_list():
     sections.append(f"## What took no part\n\n{absent_list()}\n")
 sections.append(f"## System calls, descriptors, memory, births\n\n{other_figures('costs.')}\n")

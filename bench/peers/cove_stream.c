@@ -1,4 +1,5 @@
-/* A stream of Cove's: the newest values, for any number of readers. Values would be overwritten at full speed, so no `send`. */
+/* A stream of Cove's: the newest values, for any number of readers. Values would be overwritten at full speed, so no `send`. With COVE_ONLY
+ * each side declares that it alone writes. */
 #include "cove.h"
 
 const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK | 1u << PEER_IN_PLACE;
@@ -8,8 +9,12 @@ bool peer_open(void) {
     if (!peer.both_ways)
         return peer_absent("it keeps the newest values: for all of them there is the queue");
     cove_stream_options options = {.domain = cove_domain_of_run(), .capacity_bytes = peer.size, .depth = 16, .prefault = true};
-    for (int c = 0; c < 2; c++)
+    for (int c = 0; c < 2; c++) {
+#ifdef COVE_ONLY
+        options.flags = (c == 1) == peer.is_first ? COVE_STREAM_ONLY_WRITER : 0;
+#endif
         MUST(cove_stream_open(&stream[c], cove_channel(c), &options));
+    }
     return true;
 }
 

@@ -186,9 +186,10 @@ int main(int argc, char **argv) {
         peer_absent("it has no such way");
         return 0;
     }
+    uint64_t began = peer_now();
     if (!peer_open())
         return 0;
-    puts("ready");
+    printf("ready %llu\n", (unsigned long long)(peer_now() - began));
     fflush(stdout);
     char *room = messages(), line[64];
     while (fgets(line, sizeof line, stdin)) {

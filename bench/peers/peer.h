@@ -11,7 +11,7 @@
  *     SIZE     of a message, in bytes
  *     NAME     a word that no other run uses
  *
- * When it is open it prints `ready`; when it has not this mode or cannot have it here, `absent` and why. Then it is told numbers, a line
+ * When it is open it prints `ready` and how many ns opening took; when it has not this mode or cannot have it here, `absent` and why. Then it is told numbers, a line
  * each, 0 last:
  *     ping N     exchanges N messages with pong, and prints each time there and back in ns, on a line, then a line with the sum
  *     pong N     the other side, prints a line with the sum

@@ -167,9 +167,10 @@ public final class Peer {
             System.out.println("absent: it has no such way");
             return;
         }
+        long began = System.nanoTime();
         Peer peer = new Peer(words[0], size, words[3]);
         peer.open();
-        print.println("ready");
+        print.println("ready " + (System.nanoTime() - began));
         print.flush();
         BufferedReader in = new BufferedReader(new InputStreamReader(System.in));
         for (String line; (line = in.readLine()) != null && Integer.parseInt(line.trim()) != 0;) {

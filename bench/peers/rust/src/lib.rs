@@ -34,7 +34,10 @@ pub trait Way: Sized {
 }
 
 fn now() -> u64 {
-    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut t = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `t` is there.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut t) };
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
@@ -117,7 +120,10 @@ impl<W: Way> Player<W> {
 pub fn main<W: Way>() {
     let words: Vec<String> = std::env::args().collect();
     let [_, role, mode, size, name] = &words[..] else {
-        eprintln!("usage: {} ping|pong|send|receive poll|block|in-place|batch SIZE NAME", words[0]);
+        eprintln!(
+            "usage: {} ping|pong|send|receive poll|block|in-place|batch SIZE NAME",
+            words[0]
+        );
         std::process::exit(2);
     };
     let mode = match mode.as_str() {
@@ -139,13 +145,19 @@ pub fn main<W: Way>() {
         println!("absent: it has no such way");
         return;
     }
+    let began = now();
     let way = match W::open(&run) {
         Ok(way) => way,
         Err(why) => return println!("absent: {why}"),
     };
-    println!("ready");
+    println!("ready {}", now() - began);
     let room = vec![3u8; run.size];
-    let mut player = Player { way, run, room, at: 0 };
+    let mut player = Player {
+        way,
+        run,
+        room,
+        at: 0,
+    };
     let mut out = std::io::BufWriter::with_capacity(1 << 20, std::io::stdout());
     for line in std::io::stdin().lock().lines() {
         let count = line.ok().and_then(|l| l.trim().parse().ok()).unwrap_or(0);

@@ -21,7 +21,12 @@ struct Iceoryx2 {
 
 impl Iceoryx2 {
     fn publish(&mut self, fill: impl FnOnce(&mut [u8])) {
-        let sample = self.out.as_ref().unwrap().loan_slice_uninit(self.size).unwrap();
+        let sample = self
+            .out
+            .as_ref()
+            .unwrap()
+            .loan_slice_uninit(self.size)
+            .unwrap();
         // SAFETY: what is not written here is not looked at on the other side.
         let mut sample = unsafe { sample.assume_init() };
         fill(sample.payload_mut());
@@ -71,11 +76,18 @@ impl Iceoryx2 {
         } else {
             None
         };
-        let inward = if receives { Some(services[1 - sends_to].subscriber_builder().create()?) } else { None };
+        let inward = if receives {
+            Some(services[1 - sends_to].subscriber_builder().create()?)
+        } else {
+            None
+        };
         let (mut ring, mut hear) = (None, None);
         if run.mode == Mode::Block {
             let event = |channel: &str| -> Result<_, Box<dyn std::error::Error>> {
-                Ok(node.service_builder(&format!("{}/{channel}", run.name).as_str().try_into()?).event().open_or_create()?)
+                Ok(node
+                    .service_builder(&format!("{}/{channel}", run.name).as_str().try_into()?)
+                    .event()
+                    .open_or_create()?)
             };
             let names = ["there", "back"];
             if sends {
@@ -85,7 +97,15 @@ impl Iceoryx2 {
                 hear = Some(event(names[1 - sends_to])?.listener_builder().create()?);
             }
         }
-        Ok(Iceoryx2 { _node: node, _services: services, out, inward, ring, hear, size: run.size })
+        Ok(Iceoryx2 {
+            _node: node,
+            _services: services,
+            out,
+            inward,
+            ring,
+            hear,
+            size: run.size,
+        })
     }
 }
 

@@ -22,7 +22,11 @@ impl RawSync {
 
 /// The event in place, as its size is not known beforehand.
 unsafe fn event<E: EventInit>(run: &Run, at: *mut u8) -> Result<Box<dyn EventImpl>, String> {
-    let made = if run.is_first { E::new(at, true) } else { E::from_existing(at) };
+    let made = if run.is_first {
+        E::new(at, true)
+    } else {
+        E::from_existing(at)
+    };
     made.map(|(event, _)| event).map_err(|e| e.to_string())
 }
 
@@ -35,16 +39,29 @@ impl Way for RawSync {
         }
         let each = (HEAD + run.size).next_multiple_of(64);
         let conf = ShmemConf::new().os_id(&run.name).size(2 * each);
-        let memory = if run.is_first { conf.create() } else { conf.open() }.map_err(|e| e.to_string())?;
+        let memory = if run.is_first {
+            conf.create()
+        } else {
+            conf.open()
+        }
+        .map_err(|e| e.to_string())?;
         let mut events = Vec::new();
         for channel in 0..2 {
             // SAFETY: the mapping is HEAD bytes and more.
             events.push(unsafe {
                 let at = memory.as_ptr().add(channel * each);
-                if run.mode == Mode::Poll { event::<BusyEvent>(run, at)? } else { event::<Event>(run, at)? }
+                if run.mode == Mode::Poll {
+                    event::<BusyEvent>(run, at)?
+                } else {
+                    event::<Event>(run, at)?
+                }
             });
         }
-        Ok(RawSync { memory, events, each })
+        Ok(RawSync {
+            memory,
+            events,
+            each,
+        })
     }
 
     fn send(&mut self, channel: usize, data: &[u8]) {
