@@ -149,7 +149,8 @@ static void bench_members(void) {
     curve writes = {"members", "stream write", 0, {0}, {0}}, passes = {"members", "queue push and pop", 0, {0}, {0}},
           sets = {"members", "block set", 0, {0}, {0}}, gets = {"members", "block get", 0, {0}, {0}},
           locks = {"members", "single copy lock_write", 0, {0}, {0}}, births = {"members", "stream attach and detach", 0, {0}, {0}};
-    bench_title("Members of a segment: flat; who locks a single copy looks at each, and so does who attaches for a free slot");
+    bench_title(
+        "Members of a segment: flat; who sets a block or locks a single copy looks at each, and who attaches looks for a free slot");
     for (uint64_t n = 1; n <= most; n *= 10) {
         for (; made < n; made++) {
             MUST(cove_stream_open(&stream[made], stream_name,
@@ -171,7 +172,7 @@ static void bench_members(void) {
     }
     tell(&writes, 1.5);
     tell(&passes, 1.5);
-    tell(&sets, 1.5);
+    tell(&sets, 0);
     tell(&gets, 1.5);
     tell(&locks, 0);
     tell(&births, 0);
@@ -232,10 +233,12 @@ static void pass_sized(void *context, uint64_t count) {
     }
 }
 
+/* Through as many buffers as the stream has, since large ones leave the processor's cache. */
+#define BUFFERS 4
 static void copy_twice(void *context, uint64_t count) {
     const sized *s = context;
-    char *between = s->to + s->size;
     while (count--) {
+        char *between = s->to + s->size * (1 + count % BUFFERS);
         memcpy(between, s->from, s->size);
         __asm__ volatile("" ::"r"(between) : "memory");
         memcpy(s->to, between, s->size);
@@ -247,11 +250,12 @@ static void bench_sizes(void) {
     curve passes = {"bytes", "stream write and read", 0, {0}, {0}}, copies = {"bytes", "two memcpys", 0, {0}, {0}};
     bench_title("Bytes of a value, written and read in one process: as two memcpys, and what a small one costs");
     for (size_t size = 8; size <= 8 << 20; size *= 16) {
-        sized s = {.size = size, .from = malloc(size), .to = malloc(2 * size)};
+        sized s = {.size = size, .from = malloc(size), .to = malloc((1 + BUFFERS) * size)};
         contestant pass = {pass_sized, &s, 0}, copy = {copy_twice, &s, 0};
         char name[64];
         memset(s.from, 3, size);
-        MUST(cove_stream_open(&s.b.writer, "bytes", &(cove_stream_options){.capacity_bytes = size, .depth = 2, .prefault = true}));
+        MUST(cove_stream_open(&s.b.writer, "bytes",
+                              &(cove_stream_options){.capacity_bytes = size, .depth = 2, .loans = 1, .borrows = 1, .prefault = true}));
         MUST(cove_stream_open(&s.b.reader, "bytes", NULL));
         bench_compare(&pass, &copy, size <= 2048 ? 20000 : size <= 32768 ? 2000 : size <= 524288 ? 100 : 4);
         snprintf(name, sizeof name, "growth.bytes.%zu.against_two_memcpys", size);

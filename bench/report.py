@@ -118,6 +118,45 @@ def goals_text():
     return text
 
 
+# ---- Who is quicker than Cove, and why.
+
+WHY = {
+    "raw-sync": "one byte that says that there is something, and one place for it: the next message overwrites it, nobody else can read it, and "
+                "when one side dies the other spins for ever",
+    "seed-flag": "the same with a spinlock: a process that is killed inside leaves it locked for ever",
+    "seed-mutex": "a mutex that a killed process leaves locked for ever",
+    "aeron": "a claim in a log that is never given back, so that a death is found by a time-out of the driver's, and a publisher's gap is "
+             "filled in after that. Cove looks at who is pinned, takes back a buffer, and names the member in each step, so that each death "
+             "leaves one state; that is some hundred instructions on each side (tests/instructions/expected)",
+    "lmdb": "readers look at one version that nobody writes to, in a file that a writer who died holds by a lock",
+    "pipes": "one call of the kernel's for a copy; a message is gone when its reader dies with it",
+    "unix-socket": "one call of the kernel's, which wakes the reader on the spot; messages are gone with the process that has them",
+    "posix-mq": "one call of the kernel's, which hands the message to who sleeps",
+    "boost-queue": "a condition variable that a killed process leaves locked for ever",
+    "boost-segment": "a mutex and a condition that a killed process leaves locked for ever",
+    "iceoryx": "a daemon keeps the bookkeeping",
+    "iceoryx2": "an event beside the message, of a socket or semaphore",
+}
+
+
+def quicker_text():
+    lines = []
+    for kind, held, key in (("latency", LATENCY, "p50"), ("flow", FLOW, "each")):
+        for (mode, size), ways in held.items():
+            mine = [r[key] for w, r in ways.items() if w.startswith("cove") and key in r]
+            if not mine:
+                continue
+            for way, r in ways.items():
+                if way != "floor" and not way.startswith("cove") and key in r and r[key] < min(mine):
+                    lines.append((way, f"{kind} {mode} {bytes_text(size)}: {ns_text(r[key])} against {ns_text(min(mine))}"))
+    if not lines:
+        return "Nobody, in any contest."
+    text = []
+    for way in dict.fromkeys(w for w, _ in lines):
+        text.append(f"- **{SAYS[way]}**: {WHY.get(way, 'not looked into')}. " + "; ".join(t for w, t in lines if w == way) + ".")
+    return "\n".join(text)
+
+
 # ---- Plots: small pictures by gnuplot, each from the same numbers as the tables.
 
 COLOURS = ["#888888", "#0b6e99", "#d9730d", "#0f7b6c", "#ad1a72", "#6940a5", "#dfab01", "#e03e3e", "#64473a", "#1f77b4", "#2ca02c", "#7f7f00"]
@@ -166,8 +205,8 @@ def plots():
 
 def growth_text():
     text = {"segments": "Segments in a domain. Opening and creating do not look at the others; listing costs the same for each.",
-            "members": "Members of a segment. Only who locks a single copy for writing looks at every slot, and so does who attaches, for a "
-                       "free one; a block's `set` looks at the pins of its copy.",
+            "members": "Members of a segment. Who locks a single copy for writing, or sets a block, looks at every member's slot, for whether it "
+                       "is read there; who attaches looks for a free one. Nothing else looks at how many there are.",
             "depth": "Values that a stream keeps.",
             "bytes": "Bytes of a value, written and read in one process, beside two memcpys.",
             "readers": "Readers of a stream: what a write costs, and what each reader adds."}
@@ -221,6 +260,10 @@ if LATENCY:
 if FLOW:
     sections.append(f"## Messages a second, one side sending and one receiving\n\n`batch` is thirty-two at a time; `block` sleeps where nothing is.\n\n{flow_table()}\n")
 if LATENCY:
+    sections.append(f"""## Who is quicker than the best of Cove's ways, where, and what they do without
+
+{quicker_text()}
+""")
     sections.append(f"""## What the second of both processes holds, and how long opening took
 
 Two channels, one there and one back. The first creates them, and where there is a daemon waits for it. The numbers are of the whole
