@@ -268,14 +268,16 @@ static void stop_at(const operation *o, size_t k, tally *t) {
     }
 }
 
-/* Asleep, or over. */
+/* Asleep, or over. It may sleep for a while before it waits (beside who is stopped), but while it runs, on a busy machine, it has not begun:
+ * then what it waits for must not come yet. */
 static void let_it_sleep(pid_t pid) {
     char path[64], line[256];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    for (int i = 0; i < 200; i++, usleep(100)) {
+    for (int tries = 0, sleeps = 0; sleeps < 200 && tries < 50000; tries++, usleep(100)) {
         FILE *stat = fopen(path, "r");
         const char *state = stat && fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
         bool is_quiet = !state || strchr("ZX", state[2]) || (state[2] == 'S' && shared->waits);
+        sleeps += state && state[2] == 'S';
         if (stat)
             fclose(stat);
         if (is_quiet)
@@ -306,10 +308,11 @@ static void kill_at_under_a_waiter(const operation *o, size_t k, tally *t) {
         if (of->feed)
             of->feed(shared);
         waitpid(waiter, &waiter_status, 0);
-        if (waiter_status)
-            count(t, HUNG, k,
-                  WIFEXITED(waiter_status) && WEXITSTATUS(waiter_status) == 2 ? "the waiter waited too long"
-                                                                              : "the waiter did not get what it waited for");
+        bool is_late = WIFEXITED(waiter_status) && WEXITSTATUS(waiter_status) == 2;
+        if (is_late && attempt < 2) /* on a busy machine once in a while; what is late by its nature is late again */
+            over = false;
+        else if (waiter_status)
+            count(t, HUNG, k, is_late ? "the waiter waited too long" : "the waiter did not get what it waited for");
         wrong w = survive(o, &why);
         count(t, w, k, why);
     }
