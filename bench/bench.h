@@ -38,6 +38,12 @@ void bench_compare(contestant *one, contestant *other, uint64_t count);
 void bench_figure(const char *name, double value, const char *unit, double baseline, double goal);
 void bench_title(const char *text);
 double bench_cpu_ns(void); /* processor time of this process */
+uint64_t bench_now_ns(void);
+/* The first and the second processor that this process may use, apart from each other where they are more than two threads of one core. */
+int bench_processor(int which);
+void bench_pin(int processor);
+/* Says it, and the program ends with status 1 when it is through. */
+__attribute__((format(printf, 1, 2))) void bench_fail(const char *format, ...);
 
 /* Keeps what is more than a figure, for the JSON; takes it over. */
 void bench_record(json_t *record);

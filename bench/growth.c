@@ -145,7 +145,7 @@ static void bench_members(void) {
     uint64_t most = bench_is_quick ? 100 : 1000, made = 0;
     cove_stream **stream = calloc(most, sizeof *stream);
     cove_block **block = calloc(most, sizeof *block), **single = calloc(most, sizeof *single);
-    cove_queue **queue = calloc(most + 1, sizeof *queue);
+    cove_queue **queue = calloc(most, sizeof *queue), *ends[2] = {0};
     curve writes = {"members", "stream write", 0, {0}, {0}}, passes = {"members", "queue push and pop", 0, {0}, {0}},
           sets = {"members", "block set", 0, {0}, {0}}, gets = {"members", "block get", 0, {0}, {0}},
           locks = {"members", "single copy lock_write", 0, {0}, {0}}, births = {"members", "stream attach and detach", 0, {0}, {0}};
@@ -161,10 +161,11 @@ static void bench_members(void) {
             MUST(cove_queue_open(&queue[made], "members-q",
                                  &(cove_queue_options){.capacity_bytes = 64, .depth = 64, .slots = made ? 0 : 2048}));
         }
-        if (!queue[made])
-            MUST(cove_queue_open(&queue[made], "members-q", NULL));
         point(&writes, n, write_one, stream[0], 20000);
-        point(&passes, n, push_and_pop, queue, 20000);
+        ends[0] = queue[0];
+        if (!ends[1])
+            MUST(cove_queue_open(&ends[1], "members-q", NULL));
+        point(&passes, n, push_and_pop, ends, 20000);
         point(&sets, n, set_one, block[0], 20000);
         point(&gets, n, get_one, block[0], 20000);
         point(&locks, n, lock_one, single[0], 2000);
@@ -182,7 +183,7 @@ static void bench_members(void) {
         cove_block_close(single[i]);
         cove_queue_close(queue[i]);
     }
-    cove_queue_close(queue[made]);
+    cove_queue_close(ends[1]);
     free(stream);
     free(block);
     free(single);
@@ -290,10 +291,10 @@ static void write_alone(void *context, uint64_t count) {
         MUST(cove_stream_write(a->writer, data, sizeof data, 0, COVE_TRY));
 }
 
-/* Each reads what is written; told for one of them. */
+/* Each reads what is written. */
 static void read_by_all(void *context, uint64_t count) {
     const audience *a = context;
-    for (count /= a->count; count--;) {
+    while (count--) {
         MUST(cove_stream_write(a->writer, data, sizeof data, 0, COVE_TRY));
         for (uint64_t r = 0; r < a->count; r++)
             MUST(cove_stream_read(a->reader[r], data, sizeof data, NULL, COVE_TRY));
@@ -301,26 +302,27 @@ static void read_by_all(void *context, uint64_t count) {
 }
 
 static void bench_readers(void) {
-    curve writes = {"readers", "stream write", 0, {0}, {0}}, reads = {"readers", "for each reader", 0, {0}, {0}};
+    curve writes = {"readers", "stream write", 0, {0}, {0}}, reads = {"readers", "write, and read by all", 0, {0}, {0}};
     audience a = {0};
-    bench_title("Readers of a stream: the writer's cost is flat, and so is what one more reader adds");
+    bench_title("Readers of a stream: the writer's cost is flat; each reader reads for itself");
     MUST(cove_stream_open(&a.writer, "readers", &(cove_stream_options){.capacity_bytes = 64, .depth = 64}));
     for (uint64_t n = 1; n <= 64; n *= 4) {
         for (; a.count < n; a.count++)
             MUST(cove_stream_open(&a.reader[a.count], "readers", NULL));
-        point(&reads, n, read_by_all, &a, 20000 * 64);
+        point(&reads, n, read_by_all, &a, 20000);
         point(&writes, n, write_alone, &a, 20000);
         for (uint64_t r = 0; r < a.count; r++) /* behind by more than is kept: all anew */
             MUST(cove_stream_seek(a.reader[r], COVE_START_NEW));
     }
     tell(&writes, 1.5);
-    tell(&reads, 1.5);
+    tell(&reads, 0);
     cove_stream_close(a.writer);
     for (uint64_t r = 0; r < a.count; r++)
         cove_stream_close(a.reader[r]);
 }
 
 void bench_growth(void) {
+    bench_pin(bench_processor(0));
     struct rlimit files;
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;

@@ -2,6 +2,8 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -30,6 +32,49 @@ static bool has_flag(const char *flag) {
     bool has = strstr(json_string_value(flags), flag) != NULL;
     json_decref(flags);
     return has;
+}
+
+/* Those that may be used; the second in another core than the first, if there is one. */
+int bench_processor(int which) {
+    static int chosen[2] = {-1, -1};
+    cpu_set_t set;
+    char path[96];
+    if (chosen[0] >= 0)
+        return chosen[which];
+    if (sched_getaffinity(0, sizeof set, &set) != 0 || CPU_COUNT(&set) < 2) {
+        fprintf(stderr, "bench: needs two processors\n");
+        exit(1);
+    }
+    json_t *siblings = NULL;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &set))
+            continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+        json_t *these = line_of(path, "");
+        if (chosen[0] < 0) {
+            chosen[0] = cpu;
+            siblings = these;
+            continue;
+        }
+        bool is_apart = strcmp(json_string_value(these), json_string_value(siblings)) != 0;
+        if (chosen[1] < 0 || is_apart)
+            chosen[1] = cpu;
+        json_decref(these);
+        if (is_apart)
+            break;
+    }
+    json_decref(siblings);
+    return chosen[which];
+}
+
+void bench_pin(int processor) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(processor, &set);
+    if (sched_setaffinity(0, sizeof set, &set) != 0) {
+        perror("bench: sched_setaffinity");
+        exit(1);
+    }
 }
 
 json_t *bench_machine(void) {

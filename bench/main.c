@@ -2,8 +2,10 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <stdarg.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@ bool bench_is_quick;
 const char *bench_ways;
 const char *bench_domain;
 static json_t *figures, *records;
+static bool has_failed;
 
 static const struct {
     const char *name;
@@ -23,6 +26,20 @@ static double now_ns(clockid_t clock) {
     struct timespec t;
     clock_gettime(clock, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+uint64_t bench_now_ns(void) {
+    return (uint64_t)now_ns(CLOCK_MONOTONIC);
+}
+
+void bench_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "bench: ");
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    va_end(arguments);
+    has_failed = true;
 }
 
 double bench_cpu_ns(void) {
@@ -116,6 +133,7 @@ int main(int argc, char **argv) {
         status = 1;
     }
     json_decref(result);
-    rmdir(domain);
-    return status;
+    if (rmdir(domain) != 0)
+        bench_fail("%s is left behind: %s", domain, strerror(errno));
+    return has_failed && !status ? 1 : status;
 }

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "pair.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -14,13 +13,6 @@ uint64_t clock_now(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-void pin_to(int processor) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(processor, &set);
-    sched_setaffinity(0, sizeof set, &set);
 }
 
 void *share(size_t bytes) {
@@ -69,7 +61,7 @@ double samples_percentile(samples *s, double p) {
 
 static int answer(const pair *p, steering *control) {
     uint64_t at[WAYS_MAX] = {0};
-    pin_to(1);
+    bench_pin(bench_processor(1));
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     p->open(p->context);
     for (uint64_t done = 0;; done++) {
@@ -119,7 +111,7 @@ void pair_play(const pair *p, unsigned used, uint32_t rounds, uint32_t count, sa
     pid_t pid = fork();
     if (!pid)
         _exit(answer(p, control));
-    pin_to(0);
+    bench_pin(bench_processor(0));
     while (atomic_load(&control->round) != 0)
         usleep(100);
     for (uint32_t r = 0; r <= rounds; r++) /* the first to warm up */
@@ -170,7 +162,7 @@ void flow_play(const flow_side *f, unsigned used, uint64_t count, double out_ns[
     fflush(NULL);
     pid_t pid = fork();
     if (!pid) {
-        pin_to(1);
+        bench_pin(bench_processor(1));
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         f->open(f->context, true);
         atomic_store(&control->round, 1);
@@ -181,7 +173,7 @@ void flow_play(const flow_side *f, unsigned used, uint64_t count, double out_ns[
             atomic_store(&control->round, 2 * round + 1);
         }
     }
-    pin_to(0);
+    bench_pin(bench_processor(0));
     while (atomic_load(&control->round) != 1)
         usleep(100);
     memset(out_ns, 0, WAYS_MAX * sizeof *out_ns);

@@ -9,7 +9,6 @@
 #include <sys/types.h>
 
 uint64_t clock_now(void);
-void pin_to(int processor);
 void *share(size_t bytes); /* zeroed, with every child */
 
 /* ---- A bare slot, and a ring of them: a sequence and a payload, and nothing else. */

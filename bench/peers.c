@@ -1,21 +1,22 @@
 /* Every way that a user could take instead, on the same work, in turns: the programs of peers/, which all understand the same words
- * (peers/peer.h). A contest is one kind of work and one size; in it every way has a round, then every way has the next. */
+ * (peers/peer.h). A contest is one kind of work and one size; in it every way has a round, then every way has the next. Who has no round is
+ * stopped meanwhile, with its daemon and all its threads. */
 #define _GNU_SOURCE
 #include "bench.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 30000
 #define ROUNDS_MAX 32
+#define RUN 16 /* exchanges whose mean is one value of the median: the clock moves in steps, and takes its time */
 
 /* What the ways are, floors and Cove's first. `command` is a program of build/bench/peers, or of the sources; one with a `*` begins its
  * other side itself. */
@@ -49,6 +50,34 @@ static const way ways[] = {
 };
 #define WAYS (sizeof ways / sizeof *ways)
 
+static volatile sig_atomic_t is_interrupted;
+
+static void interrupt(int signal) {
+    is_interrupted = signal;
+}
+
+/* What a run of ours has left where it was killed: names are ours by their beginning. */
+static void sweep(void) {
+    static const char *const places[] = {"/dev/shm", "/dev/mqueue", "/tmp"};
+    char ours[32];
+    int length = snprintf(ours, sizeof ours, "cove-bench-%d-", getpid());
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        DIR *directory = opendir(places[i]);
+        for (struct dirent *entry; directory && (entry = readdir(directory));) {
+            char path[600];
+            if (strncmp(entry->d_name, ours, (size_t)length))
+                continue;
+            snprintf(path, sizeof path, "%s/%s", places[i], entry->d_name);
+            if (unlink(path) == 0 || rmdir(path) == 0)
+                continue;
+            if (cove_gc(path, 0, NULL, NULL, NULL) != COVE_OK || rmdir(path) != 0)
+                bench_fail("%s is left behind", path);
+        }
+        if (directory)
+            closedir(directory);
+    }
+}
+
 /* ---- Programs, and what they say. */
 
 typedef struct program {
@@ -71,13 +100,15 @@ static program start(const way *w, const char *role, const char *mode, size_t si
     snprintf(strrchr(path, '/'), 64, "/../peers/%s", command);
     fflush(NULL);
     if (!(p.pid = fork())) {
-        cpu_set_t set;
-        CPU_ZERO(&set);
-        CPU_SET(processor, &set);
-        sched_setaffinity(0, sizeof set, &set);
+        char other[16];
+        setpgid(0, 0); /* to be stopped with all that it begins */
+        bench_pin(processor);
+        snprintf(other, sizeof other, "%d", bench_processor(1));
+        setenv("PEER_OTHER", other, 1);
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         dup2(to[0], 0);
         dup2(from[1], 1);
+        syscall(SYS_close_range, 3u, ~0u, 4u); /* CLOSE_RANGE_CLOEXEC: whatever our caller has left open */
         execl(path, path, role, mode, bytes, name, (char *)NULL);
         printf("absent: it is not built or installed here\n");
         fflush(stdout);
@@ -94,17 +125,24 @@ static void tell(program *p, uint64_t count) {
     dprintf(p->to, "%llu\n", (unsigned long long)count);
 }
 
+static void pause_it(const program *p, bool is_paused) {
+    if (p->pid > 0)
+        kill(-p->pid, is_paused ? SIGSTOP : SIGCONT);
+}
+
 static void stop(program *p) {
     if (p->pid <= 0)
         return;
+    pause_it(p, false);
     tell(p, 0);
     close(p->to);
     for (int tries = 0; tries < 1500 && waitpid(p->pid, NULL, WNOHANG) == 0; tries++) {
         if (tries == 1300)
             kill(p->pid, SIGTERM);
-        if (tries == 1499) {
-            kill(p->pid, SIGKILL);
+        if (tries == 1499 || is_interrupted) {
+            kill(-p->pid, SIGKILL);
             waitpid(p->pid, NULL, 0);
+            break;
         }
         usleep(10000);
     }
@@ -128,7 +166,7 @@ static char *line_of(program *p) {
         seen = p->length;
         if (p->length == p->room)
             p->text = realloc(p->text, p->room *= 2);
-        if (poll(&fd, 1, PATIENCE_MS) <= 0)
+        if (is_interrupted || poll(&fd, 1, PATIENCE_MS) <= 0)
             return NULL;
         ssize_t got = read(p->from, p->text + p->length, p->room - p->length);
         if (got <= 0)
@@ -180,31 +218,34 @@ static bool is_ready(entrant *e, program *p, double *out_open_ns) {
 
 static bool exchange(entrant *e, uint64_t count, double *out_ns) {
     bool alone = *e->way->command == '*';
+    unsigned long long sent, returned, received, answered;
     if (!alone)
         tell(&e->first, count);
     tell(&e->second, count);
     const char *line = line_of(&e->second);
     if (!line)
         return false;
-    uint32_t *each = malloc(count * sizeof *each);
+    e->each = realloc(e->each, (e->samples + count) * sizeof *e->each);
+    uint32_t *each = e->each + e->samples;
     char *at = (char *)(uintptr_t)line;
     for (uint64_t i = 0; i < count; i++)
         each[i] = (uint32_t)strtoul(at, &at, 10);
-    char sent[32] = "", received[32] = "";
-    if ((line = line_of(&e->second)))
-        snprintf(sent, sizeof sent, "%s", line);
-    if (!alone && (line = line_of(&e->first)))
-        snprintf(received, sizeof received, "%s", line);
-    bool is_well = sent[0] && (alone || !strcmp(sent, received));
-    if (is_well) {
-        e->each = realloc(e->each, (e->samples + count) * sizeof *e->each);
-        memcpy(e->each + e->samples, each, count * sizeof *each);
-        e->samples += count;
-        qsort(each, count, sizeof *each, by_number);
-        *out_ns = (double)each[count / 2] / 2;
+    if (!(line = line_of(&e->second)) || sscanf(line, "%llu %llu", &sent, &returned) != 2)
+        return false;
+    if (!alone &&
+        (!(line = line_of(&e->first)) || sscanf(line, "%llu %llu", &received, &answered) != 2 || sent != received || returned != answered))
+        return false;
+    double *means = malloc(count / RUN * sizeof *means);
+    for (uint64_t i = 0; i < count / RUN; i++) {
+        means[i] = 0;
+        for (int j = 0; j < RUN; j++)
+            means[i] += (double)each[i * RUN + (uint64_t)j] / RUN / 2;
     }
-    free(each);
-    return is_well;
+    qsort(means, count / RUN, sizeof *means, by_value);
+    *out_ns = means[count / RUN / 2];
+    free(means);
+    e->samples += count;
+    return true;
 }
 
 static bool flow(entrant *e, uint64_t count, double *out_ns) {
@@ -235,7 +276,9 @@ static double middle(entrant *e) {
     return e->rounds ? e->typical[e->rounds / 2] : 0;
 }
 
-static double percentile(const entrant *e, double p) { /* of one way; sorted */
+static double percentile(const entrant *e, double p) { /* of one way; sorted. 0: too few to tell */
+    if ((double)e->samples * (1 - p) < 10 && p < 1)
+        return 0;
     return (double)e->each[(size_t)((double)(e->samples - 1) * p)] / 2;
 }
 
@@ -301,35 +344,48 @@ static void open_all(const contest *c, entrant *entrants, unsigned number) {
             continue;
         }
         if (*e->way->command != '*') {
-            e->first = start(e->way, both ? "pong" : "receive", c->mode, c->size, name, 1);
+            e->first = start(e->way, both ? "pong" : "receive", c->mode, c->size, name, bench_processor(1));
             if (!is_ready(e, &e->first, &e->first_open_ns))
                 continue;
         }
-        e->second = start(e->way, both ? "ping" : "send", c->mode, c->size, name, 0);
+        e->second = start(e->way, both ? "ping" : "send", c->mode, c->size, name, bench_processor(0));
         if (is_ready(e, &e->second, &e->second_open_ns))
             look_at(e);
+        pause_it(&e->first, true);
+        pause_it(&e->second, true);
     }
 }
 
-/* As many as take some 20 ms, in runs of 32. */
-static bool one_round(const contest *c, entrant *e, bool is_first) {
-    bool both = !strcmp(c->kind, "latency");
-    double ns = 0;
-    uint64_t most = both ? 4000 : 640000;
-    if (is_first)
-        e->count = both ? 64 : 640;
-    if (!(both ? exchange(e, e->count, &ns) : flow(e, e->count, &ns))) {
+/* False: it takes no further part. */
+static bool one_round(const contest *c, entrant *e, double *out_ns) {
+    pause_it(&e->first, false);
+    pause_it(&e->second, false);
+    bool is_well = !strcmp(c->kind, "latency") ? exchange(e, e->count, out_ns) : flow(e, e->count, out_ns);
+    if (!is_well)
         leave(e, "it failed, or did not get to an end");
-        return false;
-    }
-    if (is_first) {
+    pause_it(&e->first, true);
+    pause_it(&e->second, true);
+    return is_well;
+}
+
+/* Rounds that are not told, until two of them agree and a while has passed: what is compiled when it has run often is compiled then. After
+ * that a round is as many as take some 20 ms, in runs of 32. */
+static void warm_up(const contest *c, entrant *e) {
+    bool both = !strcmp(c->kind, "latency");
+    uint64_t most = both ? 20000 : 1000000, begun = bench_now_ns();
+    double before = 0, ns = 0;
+    e->count = both ? 64 : 640;
+    for (int rounds = 0; rounds < 200; rounds++, before = ns) {
+        if (!one_round(c, e, &ns))
+            return;
         double fit = 20e6 / (ns > 1 ? ns : 1) / (both ? 2 : 1);
         e->count = fit > (double)most ? most : fit < 64 ? 64 : (uint64_t)fit / 32 * 32;
-        e->samples = 0;
-    } else {
-        e->typical[e->rounds++] = ns;
+        uint64_t took = bench_now_ns() - begun;
+        bool agrees = rounds > 2 && ns < before * 1.1 && before < ns * 1.1;
+        if ((agrees && took > (bench_is_quick ? 200000000u : 600000000u)) || took > 4000000000u)
+            break;
     }
-    return true;
+    e->samples = 0;
 }
 
 static void tell_result(const contest *c, entrant *e, double floor) {
@@ -345,12 +401,18 @@ static void tell_result(const contest *c, entrant *e, double floor) {
     } else if (!strcmp(c->kind, "latency")) {
         double ns = middle(e);
         qsort(e->each, e->samples, sizeof *e->each, by_number);
-        printf("    %-32s %10.0f ns  %7.2f x floor   rounds %.0f to %.0f   p90 %.0f  p99 %.0f  p99.9 %.0f  max %.0f\n", e->way->says, ns,
-               floor > 0 ? ns / floor : 0, e->typical[0], e->typical[e->rounds - 1], percentile(e, 0.9), percentile(e, 0.99),
-               percentile(e, 0.999), percentile(e, 1));
-        json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}", "p50", ns, "least", e->typical[0], "most",
+        static const double of[] = {0.9, 0.99, 0.999, 1};
+        static const char *const labels[] = {"p90", "p99", "p99.9", "max"};
+        printf("    %-32s %10.0f ns  %7.2f x floor   rounds %.0f to %.0f  ", e->way->says, ns, floor > 0 ? ns / floor : 0, e->typical[0],
+               e->typical[e->rounds - 1]);
+        for (int i = 0; i < 4; i++)
+            if (percentile(e, of[i]) > 0)
+                printf(" %s %.0f", labels[i], percentile(e, of[i]));
+        puts("");
+        json_object_update_new(result, json_pack("{s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I, s:o}", "p50", ns, "least", e->typical[0], "most",
                                                  e->typical[e->rounds - 1], "p90", percentile(e, 0.9), "p99", percentile(e, 0.99), "p999",
-                                                 percentile(e, 0.999), "max", percentile(e, 1), "histogram", histogram(e)));
+                                                 percentile(e, 0.999), "max", percentile(e, 1), "samples", (json_int_t)e->samples,
+                                                 "histogram", histogram(e)));
     } else {
         double ns = middle(e);
         printf("    %-32s %10.1f ns  %7.2f x floor   rounds %.1f to %.1f   %.2f million a second\n", e->way->says, ns,
@@ -375,10 +437,16 @@ static void hold(const contest *c, double out_ns[WAYS]) {
     printf("\n%s, %s, %s\n", !strcmp(c->kind, "latency") ? "One way, half of there and back" : "One message of many, one way", c->mode,
            what);
     open_all(c, entrants, number++);
-    for (int r = 0; r <= rounds; r++)
-        for (size_t i = 0; i < WAYS; i++)
-            if (!entrants[i].why[0])
-                one_round(c, &entrants[i], r == 0);
+    for (size_t i = 0; i < WAYS; i++)
+        if (!entrants[i].why[0])
+            warm_up(c, &entrants[i]);
+    for (int r = 0; r < rounds; r++)
+        for (size_t i = 0; i < WAYS; i++) {
+            entrant *e = &entrants[i];
+            double ns;
+            if (!e->why[0] && one_round(c, e, &ns))
+                e->typical[e->rounds++] = ns;
+        }
     double floor = entrants[0].why[0] ? 0 : middle(&entrants[0]);
     for (size_t i = 0; i < WAYS; i++) {
         entrant *e = &entrants[i];
@@ -387,23 +455,16 @@ static void hold(const contest *c, double out_ns[WAYS]) {
         out_ns[i] = e->why[0] ? 0 : middle(e);
         tell_result(c, e, floor);
         free(e->each);
-        char domain[96];
-        snprintf(domain, sizeof domain, "/dev/shm/cove-bench-%d-%u-%zu", getpid(), number - 1, i);
-        rmdir(domain);
+        bool is_ours = i == 0 || !strncmp(e->way->name, "cove", 4), has_no_such_way = !strncmp(e->why, "it ", 3) && !strstr(e->why, "not");
+        if (e->why[0] && is_wanted(e->way->name) && is_ours && !has_no_such_way && strncmp(e->why, "it keeps", 8))
+            bench_fail("%s took no part: %s", e->way->says, e->why);
     }
+    sweep();
+    if (is_interrupted)
+        exit(1);
 }
 
 /* ---- Which contests there are, and what Cove is to reach in them. */
-
-static double best_of(const double ns[WAYS], bool of_cove, size_t *out_which) {
-    double best = 0;
-    for (size_t i = 1; i < WAYS; i++)
-        if (!strncmp(ways[i].name, "cove", 4) == of_cove && ns[i] > 0 && (best == 0 || ns[i] < best)) {
-            best = ns[i];
-            *out_which = i;
-        }
-    return best;
-}
 
 static double of(const char *name, const double ns[WAYS]) {
     for (size_t i = 0; i < WAYS; i++)
@@ -412,33 +473,52 @@ static double of(const char *name, const double ns[WAYS]) {
     return 0;
 }
 
-/* `goal` of Cove's best against one peer; nothing where that took no part. */
-static void against(const contest *c, const double ns[WAYS], const char *name, double goal) {
-    char figure[96];
-    size_t which = 0;
-    double mine = best_of(ns, true, &which), theirs = of(name, ns);
-    snprintf(figure, sizeof figure, "%s.%s.bytes_%zu.against_%s", c->kind, c->mode, c->size, name);
-    if (mine > 0 && theirs > 0)
-        bench_figure(figure, mine, "ns", theirs, goal);
+/* `goal` of one of Cove's ways against one peer; nothing where one of them took no part. */
+static void against(const contest *c, const double ns[WAYS], const char *mine, const char *name, double goal) {
+    char figure[128];
+    snprintf(figure, sizeof figure, "%s.%s.bytes_%zu.%s.against_%s", c->kind, c->mode, c->size, mine, name);
+    if (of(mine, ns) > 0 && of(name, ns) > 0)
+        bench_figure(figure, of(mine, ns), "ns", of(name, ns), goal);
+}
+
+/* The way of Cove's that does what a peer does: one value that is replaced; news of values, for readers; or every message to one who takes it,
+ * with roles, since both sides of the peer are alone too. */
+static const char *match_of(const char *peer, bool is_flow) {
+    if (is_flow)
+        return "cove-queue-only";
+    static const char *const of_one_value[] = {"lmdb", "python", "boost-segment", "seed-flock", "seed-mutex"};
+    static const char *const of_the_newest[] = {"iceoryx2", "iceoryx", "raw-sync", "seed-flag"};
+    for (size_t i = 0; i < sizeof of_one_value / sizeof *of_one_value; i++)
+        if (!strcmp(peer, of_one_value[i]))
+            return "cove-block";
+    for (size_t i = 0; i < sizeof of_the_newest / sizeof *of_the_newest; i++)
+        if (!strcmp(peer, of_the_newest[i]))
+            return "cove-stream";
+    return "cove-queue-only";
 }
 
 static void compete(const contest *c) {
     double ns[WAYS];
-    size_t which = 0;
+    bool is_flow = !strcmp(c->kind, "flow");
     hold(c, ns);
-    double best = best_of(ns, false, &which);
-    bench_title("    Cove's best, against");
-    if (best > 0)
-        against(c, ns, ways[which].name, 1.0); /* first of all */
-    if (strcmp(c->mode, "poll"))
+    bench_title("    Cove, against who does the same (goal: first)");
+    for (size_t i = 1; i < WAYS; i++) {
+        const char *mine = match_of(ways[i].name, is_flow);
+        if (!strcmp(mine, "cove-block") && !strcmp(c->mode, "in-place"))
+            mine = "cove-stream";
+        if (strncmp(ways[i].name, "cove", 4))
+            against(c, ns, mine, ways[i].name, 1.0);
+    }
+    if (strcmp(c->mode, "poll") || (c->size != 32 && c->size != 64))
         return;
-    if (!strcmp(c->kind, "flow")) {
-        against(c, ns, "iceoryx2", 0.1);
-        against(c, ns, "aeron", 0.5);
-    } else if (c->size == 32 || c->size == 64) {
-        against(c, ns, "iceoryx2", c->size == 32 ? 1.0 / 3 : 0.5);
+    bench_title("    Goals");
+    if (is_flow) {
+        against(c, ns, "cove-queue-only", "iceoryx2", 0.1);
+        against(c, ns, "cove-queue-only", "aeron", 0.5);
+    } else {
+        against(c, ns, "cove-stream", "iceoryx2", c->size == 32 ? 1.0 / 3 : 0.5);
         if (c->size == 32)
-            against(c, ns, "aeron", 1.05);
+            against(c, ns, "cove-queue-only", "aeron", 1.05);
     }
 }
 
@@ -462,6 +542,9 @@ void bench_peers(void) {
                                   {"flow", "block", 32}};
     const contest *contests = bench_is_quick ? quick : all;
     size_t count = bench_is_quick ? sizeof quick / sizeof *quick : sizeof all / sizeof *all;
+    struct sigaction on = {.sa_handler = interrupt};
+    sigaction(SIGINT, &on, NULL); /* without SA_RESTART: whoever waits is told */
+    sigaction(SIGTERM, &on, NULL);
     signal(SIGPIPE, SIG_IGN);
     for (size_t i = 0; i < count; i++)
         compete(&contests[i]);

@@ -49,15 +49,16 @@ ABSENT = "it is not built or installed here"
 def latency_table(mode, with_tail_of):
     held = {size: ways for (m, size), ways in LATENCY.items() if m == mode}
     order = [w for w in SAYS if any("p50" in held[s].get(w, {}) for s in held)]
-    order.sort(key=lambda w: (w != "floor", min(held[s][w]["p50"] / held[s]["floor"]["p50"] for s in held if "p50" in held[s].get(w, {}))))
+    order.sort(key=lambda w: (w != "floor", min(held[s][w]["p50"] / s ** 0.01 for s in held if "p50" in held[s].get(w, {}))))
     rows = []
     for way in order:
         cells = [SAYS[way]]
         for size in held:
             r = held[size].get(way, {})
-            cells.append(f"{ns_text(r['p50'])} ({r['p50'] / held[size]['floor']['p50']:.2f})" if "p50" in r else "–")
+            floor = held[size].get("floor", {}).get("p50")
+            cells.append(f"{ns_text(r['p50'])}" + (f" ({r['p50'] / floor:.2f})" if floor else "") if "p50" in r else "–")
         tail = held[with_tail_of].get(way, {})
-        cells += [ns_text(tail[p]) if p in tail else "–" for p in ("p90", "p99", "p999", "max")]
+        cells += [ns_text(tail[p]) if tail.get(p) else "–" for p in ("p90", "p99", "p999", "max")]
         rows.append(cells)
     return table(["way"] + [bytes_text(s) for s in held] + [f"p90, {bytes_text(with_tail_of)}", "p99", "p99.9", "max"], rows)
 
@@ -68,7 +69,8 @@ def held_table(size):
              ns_text(r["second_open"])] for r in ways.values() if "descriptors" in r]
     rows += [[r["says"], str(r["descriptors"]), str(r["mappings"]), f"{r['resident_kib'] / 1024:.1f} MiB", ns_text(r["first_open"]),
               ns_text(r["second_open"])] for (mode, _), others in LATENCY.items() if mode == "block" for way, r in others.items()
-             if "descriptors" in r and "descriptors" not in ways.get(way, {})][:1]
+             if "descriptors" in r and "descriptors" not in ways.get(way, {}) and mode == "block" and _ == min(
+                 s for m, s in LATENCY if m == "block")]
     return table(["way", "descriptors", "mappings", "resident", "create", "attach"], rows)
 
 
@@ -89,9 +91,13 @@ def flow_table():
 def absent_list():
     missing = {}
     for r in records:
-        if "absent" in r and r["absent"] not in ("it has no such way", "not asked for"):
+        if "absent" in r and r["absent"] != "not asked for":
             missing.setdefault((r["says"], r["absent"]), []).append(f"{r['kind']} {r['mode']} {bytes_text(r['size'])}")
-    return "\n".join(f"- {says}: {why} ({', '.join(where)})" for (says, why), where in missing.items())
+    parts = []
+    for (says, why), where in missing.items():
+        why = "it has no such way here" if why == "it has no such way" else why
+        parts.append(f"- {says}: {why} ({'everywhere' if len(where) > 12 else ', '.join(where)})")
+    return "\n".join(parts)
 
 
 # ---- Goals.
@@ -122,33 +128,30 @@ def goals_text():
 
 WHY = {
     "raw-sync": "one byte that says that there is something, and one place for it: the next message overwrites it, nobody else can read it, and "
-                "when one side dies the other spins for ever",
-    "seed-flag": "the same with a spinlock: a process that is killed inside leaves it locked for ever",
+                "when one side dies the other spins for ever. Its event orders nothing, which only x86-64 forgives",
+    "seed-flag": "one place and a spinlock: a process that is killed inside leaves it locked for ever",
     "seed-mutex": "a mutex that a killed process leaves locked for ever",
-    "aeron": "a claim in a log that is never given back, so that a death is found by a time-out of the driver's, and a publisher's gap is "
-             "filled in after that. Cove looks at who is pinned, takes back a buffer, and names the member in each step, so that each death "
-             "leaves one state; that is some hundred instructions on each side (tests/instructions/expected)",
-    "lmdb": "readers look at one version that nobody writes to, in a file that a writer who died holds by a lock",
+    "aeron": "appends to a log that nothing is given back to: a death is found by a time-out of the driver's. Cove names the member in each step, "
+             "takes back a buffer and looks at who has it, so that each death leaves one state: how many instructions that is, is in "
+             "tests/instructions/expected",
     "pipes": "one call of the kernel's for a copy; a message is gone when its reader dies with it",
     "unix-socket": "one call of the kernel's, which wakes the reader on the spot; messages are gone with the process that has them",
     "posix-mq": "one call of the kernel's, which hands the message to who sleeps",
     "boost-queue": "a condition variable that a killed process leaves locked for ever",
     "boost-segment": "a mutex and a condition that a killed process leaves locked for ever",
-    "iceoryx": "a daemon keeps the bookkeeping",
-    "iceoryx2": "an event beside the message, of a socket or semaphore",
 }
 
 
 def quicker_text():
+    """By the figures that compare it with the way of Cove's that does the same."""
     lines = []
-    for kind, held, key in (("latency", LATENCY, "p50"), ("flow", FLOW, "each")):
-        for (mode, size), ways in held.items():
-            mine = [r[key] for w, r in ways.items() if w.startswith("cove") and key in r]
-            if not mine:
-                continue
-            for way, r in ways.items():
-                if way != "floor" and not way.startswith("cove") and key in r and r[key] < min(mine):
-                    lines.append((way, f"{kind} {mode} {bytes_text(size)}: {ns_text(r[key])} against {ns_text(min(mine))}"))
+    for f in figures:
+        parts = f["name"].split(".")
+        if len(parts) == 5 and parts[4].startswith("against_") and f["ratio"] and f["ratio"] > 1:
+            kind, mode, size, mine, way = parts
+            lines.append((way[len("against_"):], f"{kind} {mode} {bytes_text(int(size[6:]))}: {ns_text(f['baseline'])}, "
+                          f"{SAYS[mine]}: {ns_text(f['value'])}"))
+    lines = list(dict.fromkeys(lines))
     if not lines:
         return "Nobody, in any contest."
     text = []
@@ -183,8 +186,13 @@ def plots():
     poll = {size: ways for (m, size), ways in LATENCY.items() if m == "poll"}
     curves = [(SAYS[w], [(s, poll[s][w]["p50"]) for s in poll if "p50" in poll[s].get(w, {})]) for w in SAYS]
     curves = [c for c in curves if len(c[1]) > 1]
+    order = {SAYS[w]: i for i, w in enumerate(("floor", "cove-block", "cove-stream", "cove-queue", "iceoryx2", "aeron", "iceoryx", "boost-queue",
+                                               "raw-sync", "zeromq", "unix-socket", "lmdb")) if w in SAYS}
+    curves = sorted((c for c in curves if c[0] in order), key=lambda c: order[c[0]])
+    for old in PLOTS.glob("*.svg"):
+        old.unlink()
     if curves:
-        plot("latency", "One way between two processes, both spinning: median", "bytes of a message", "ns", curves[:12])
+        plot("latency", "One way between two processes, both spinning: median", "bytes of a message", "ns", curves)
     tails = []
     for way in ("floor", "cove-stream", "cove-queue", "iceoryx2", "aeron", "iceoryx", "unix-socket"):
         r = poll.get(64, poll.get(32, {})).get(way, {})
@@ -203,13 +211,18 @@ def plots():
         plot(f"growth_{what}", f"Cost against {what}", what, "ns", curves)
 
 
+def pictures():
+    return "\n\n".join(f"![{text}](performance/{name}.svg)" for name, text in (("latency", "one way against size"), ("tail", "tails"))
+                       if (PLOTS / f"{name}.svg").exists())
+
+
 def growth_text():
     text = {"segments": "Segments in a domain. Opening and creating do not look at the others; listing costs the same for each.",
             "members": "Members of a segment. Who locks a single copy for writing, or sets a block, looks at every member's slot, for whether it "
                        "is read there; who attaches looks for a free one. Nothing else looks at how many there are.",
             "depth": "Values that a stream keeps.",
             "bytes": "Bytes of a value, written and read in one process, beside two memcpys.",
-            "readers": "Readers of a stream: what a write costs, and what each reader adds."}
+            "readers": "Readers of a stream: what a write costs, and a write together with all its readers' reads, in one process."}
     parts = []
     for what in dict.fromkeys(r["what"] for r in records if r["kind"] == "growth"):
         parts.append(f"{text[what]}\n\n![cost against {what}](performance/growth_{what}.svg)")
@@ -223,16 +236,20 @@ def other_figures(prefix):
 
 
 poll_sizes = [size for (m, size) in LATENCY if m == "poll"]
+plots()
 sections = [f"""# Performance
 
 Made by `./dev bench` from [its own numbers](../bench/results/performance.json); nothing here was written by hand but these sentences.
 To repeat it: `./dev bench` (everything; twenty minutes), `./dev bench peers --quick` (two minutes), `./dev bench report` (this page from the
-last results). What is compared with comes from Debian, crates.io and Maven, and is installed by the first of them.
+last results). What is compared with comes from Debian, crates.io (with a Rust of 1.89 or later) and Maven (with a JDK of 17 or later); what cannot be had is named below.
 
-How to read it: two processes on two processors, and one way is half of there and back. Each way has a short round, then each the next;
-the figure is the median of the rounds' medians, and the number in brackets is how many times the floor in the same rounds it is: **look at
-that one**, since the machine is {'virtual and shared' if machine['virtual'] else 'not virtual'}, and its times change from hour to hour. Tails on such a machine are mostly
-the machine's. Each message is written by one side and read by the other, and the sums of both are compared.
+How to read it: two processes, each held to a processor of its own, and one way is half of there and back. Each way warms up until its rounds agree;
+then each has a short round, then each the next, and whoever has no round is stopped. The figure is the median of the rounds' medians, each over
+means of 16 exchanges, and the number in brackets is how many times the floor it is: **look at that one**, since the machine is
+{'virtual and shared' if machine['virtual'] else 'not virtual'}, and its times change from hour to hour. The clock is read once for each exchange and takes some 10 ns of
+each way, the floor's too. Percentiles are of single exchanges, halved; where there were too few, there is none. The floor is a bare slot or ring in
+which nothing survives. Each message is written by one side and read by the other, and the sums of both are compared, there and back. That both
+sides are held to one processor each costs those who have threads of their own (ZeroMQ, nng, and a little Aeron).
 
 | | |
 |---|---|
@@ -249,9 +266,7 @@ if LATENCY:
 
 {latency_table("poll", 64 if 64 in poll_sizes else poll_sizes[0])}
 
-![one way against size](performance/latency.svg)
-
-![tails](performance/tail.svg)
+{pictures()}
 """)
     for mode, title in (("block", "One way, asleep until it comes"), ("in-place", "One way in place: one line of the message written and read")):
         sizes = [size for (m, size) in LATENCY if m == mode]
@@ -260,14 +275,15 @@ if LATENCY:
 if FLOW:
     sections.append(f"## Messages a second, one side sending and one receiving\n\n`batch` is thirty-two at a time; `block` sleeps where nothing is.\n\n{flow_table()}\n")
 if LATENCY:
-    sections.append(f"""## Who is quicker than the best of Cove's ways, where, and what they do without
+    sections.append(f"""## Who is quicker than the way of Cove's that does the same, where, and what they do without
 
 {quicker_text()}
 """)
     sections.append(f"""## What the second of both processes holds, and how long opening took
 
-Two channels, one there and one back. The first creates them, and where there is a daemon waits for it. The numbers are of the whole
-process: the floor's is what one holds that has nothing but a mapping.
+Two channels, one there and one back. The first creates them, and begins the daemon where there is one (half a second is the benchmark's own patience);
+daemons are not counted. Python begins its other side itself. The numbers are of the whole process: the floor's is what one holds that has nothing
+but a mapping.
 
 {held_table(64 if 64 in poll_sizes else poll_sizes[0])}
 """)
@@ -276,7 +292,7 @@ if absent_list():
 sections.append(f"## System calls, descriptors, memory, births\n\n{other_figures('costs.')}\n")
 if any(r["kind"] == "growth" for r in records):
     sections.append(f"## Growth\n\n{growth_text()}\n")
-sections.append(f"## Every figure that has a goal\n\n`value` against what stands `beside` it in the same rounds; without that, the value itself.\n\n{goals_table()}\n")
-plots()
+sections.append(f"## Every figure that has a goal\n\n`value` against what stands `beside` it; without that, the value itself. In `latency` and `flow` both are medians of rounds in turns; in `block`,
+`stream`, `queue` and `costs` the least of many short rounds in turns; in `growth` the least of many, beside that of the fewest.\n\n{goals_table()}\n")
 PAGE.write_text("\n".join(sections))
 print(f"{PAGE.relative_to(ROOT)} and {len(list(PLOTS.glob('*.svg')))} plots, from the run of {machine['day']}")

@@ -238,7 +238,7 @@ static void bench_wake(void) {
     pid_t pid = fork();
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        pin_to(1);
+        bench_pin(bench_processor(1));
         MUST(cove_stream_open(&there, "there", &options));
         MUST(cove_stream_open(&back, "back", &options));
         atomic_store(&b->asleep_since, 1);
@@ -250,7 +250,7 @@ static void bench_wake(void) {
         }
         _exit(0);
     }
-    pin_to(0);
+    bench_pin(bench_processor(0));
     while (!atomic_load(&b->asleep_since))
         usleep(100);
     for (uint32_t n = 1; n <= rounds; n++) {

@@ -9,7 +9,7 @@
 namespace ip = boost::interprocess;
 
 extern "C" {
-extern const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK;
+extern const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK | 1u << PEER_IN_PLACE;
 }
 
 struct value {
@@ -51,18 +51,36 @@ static ip::scoped_lock<ip::interprocess_mutex> enter(value &v, bool is_full) {
     }
 }
 
-void peer_send(int channel, const void *data) {
+static void send(int channel, const void *data, size_t used) {
     auto lock = enter(*values[channel], false);
-    memcpy(bytes[channel], data, peer.size);
+    memcpy(bytes[channel], data, used);
     values[channel]->is_full = true;
     if (peer.mode == PEER_BLOCK)
         values[channel]->changed.notify_one();
 }
 
-void peer_receive(int channel, void *data) {
+static void receive(int channel, void *data, size_t used) {
     auto lock = enter(*values[channel], true);
-    memcpy(data, bytes[channel], peer.size);
+    memcpy(data, bytes[channel], used);
     values[channel]->is_full = false;
     if (peer.mode == PEER_BLOCK)
         values[channel]->changed.notify_one();
+}
+
+void peer_send(int channel, const void *data) {
+    send(channel, data, peer.size);
+}
+
+void peer_receive(int channel, void *data) {
+    receive(channel, data, peer.size);
+}
+
+void peer_send_in_place(int channel, uint64_t word) {
+    send(channel, &word, sizeof word);
+}
+
+uint64_t peer_receive_in_place(int channel) {
+    uint64_t word;
+    receive(channel, &word, sizeof word);
+    return word;
 }

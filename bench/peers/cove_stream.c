@@ -8,7 +8,7 @@ static cove_stream *stream[2];
 bool peer_open(void) {
     if (!peer.both_ways)
         return peer_absent("it keeps the newest values: for all of them there is the queue");
-    cove_stream_options options = {.domain = cove_domain_of_run(), .capacity_bytes = peer.size, .depth = 16, .prefault = true};
+    cove_stream_options options = {.domain = cove_domain_of_run(), .capacity_bytes = peer.size, .depth = peer_depth(), .prefault = true};
     for (int c = 0; c < 2; c++) {
 #ifdef COVE_ONLY
         options.flags = (c == 1) == peer.is_first ? COVE_STREAM_ONLY_WRITER : 0;

@@ -29,14 +29,14 @@ static iox::capro::ServiceDescription service(int channel) {
 }
 
 bool peer_open(void) {
-    static const char *const daemon[] = {"iox-roudi", "-m", "off", nullptr};
+    static const char *const daemon[] = {"/usr/bin/iox-roudi", "iox-roudi", "-m", "off", nullptr};
     if (peer.size > 4 << 20)
         return peer_absent("the daemon's ordinary configuration has no chunks of that size");
     if (peer.is_first) {
         if (access("/usr/bin/iox-roudi", X_OK))
             return peer_absent("its daemon is not installed");
         peer_start_program(daemon);
-        usleep(500000);
+        usleep(500000); /* what it takes to be there */
     }
     iox::log::LogManager::GetLogManager().SetDefaultLogLevel(iox::log::LogLevel::kError, iox::log::LogLevelOutput::kHideLogLevel);
     iox::runtime::PoshRuntime::initRuntime(name<iox::RuntimeName_t>(std::string(peer.name) + (peer.is_first ? "-first" : "-second")));
@@ -76,14 +76,16 @@ template <typename Fill> static void publish(Fill fill) {
 }
 
 template <typename Use> static void take(Use use) {
-    for (bool has = false; !has;) {
-        if (peer.mode == PEER_BLOCK)
-            waiting->wait();
+    for (bool has = false;;) {
         in->take().and_then([&](const void *message) {
             use(message);
             in->release(message);
             has = true;
         });
+        if (has)
+            return;
+        if (peer.mode == PEER_BLOCK)
+            waiting->wait();
     }
 }
 

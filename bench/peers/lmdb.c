@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-const unsigned peer_modes = 1u << PEER_POLL;
+const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_IN_PLACE;
 static MDB_env *environment;
 static MDB_txn *reading;
 static MDB_dbi values;
@@ -48,16 +48,17 @@ void peer_close(void) {
         unlink(path()), unlink(lock);
 }
 
-void peer_send(int channel, const void *data) {
+static void put(int channel, const void *data, size_t used) {
     MDB_txn *txn;
     MDB_val key = {sizeof channel, &channel}, room = {peer.size, NULL};
     must(mdb_txn_begin(environment, NULL, 0, &txn));
     must(mdb_put(txn, values, &key, &room, MDB_RESERVE));
-    memcpy(room.mv_data, data, peer.size);
+    memcpy(room.mv_data, data, used);
     must(mdb_txn_commit(txn));
 }
 
-void peer_receive(int channel, void *data) {
+/* Waits for another than the last, and copies that much of it. */
+static uint64_t get(int channel, void *data, size_t used) {
     MDB_val key = {sizeof channel, &channel}, value;
     for (;;) {
         uint64_t first = seen[channel];
@@ -66,12 +67,27 @@ void peer_receive(int channel, void *data) {
         if (result == 0)
             memcpy(&first, value.mv_data, 8);
         if (first != seen[channel])
-            memcpy(data, value.mv_data, peer.size);
+            memcpy(data, value.mv_data, used);
         mdb_txn_reset(reading);
-        if (first != seen[channel]) {
-            seen[channel] = first;
-            return;
-        }
+        if (first != seen[channel])
+            return seen[channel] = first;
         must(result == MDB_NOTFOUND ? 0 : result);
     }
+}
+
+void peer_send(int channel, const void *data) {
+    put(channel, data, peer.size);
+}
+
+void peer_receive(int channel, void *data) {
+    get(channel, data, peer.size);
+}
+
+void peer_send_in_place(int channel, uint64_t word) {
+    put(channel, &word, sizeof word);
+}
+
+uint64_t peer_receive_in_place(int channel) {
+    uint64_t word;
+    return get(channel, &word, sizeof word);
 }

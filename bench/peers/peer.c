@@ -29,6 +29,11 @@ void peer_must(bool is_well, const char *what) {
     exit(1);
 }
 
+void peer_fail(const char *sentence) {
+    fprintf(stderr, "%s\n", sentence);
+    exit(1);
+}
+
 static void end_program(void) {
     kill(program, SIGTERM);
     waitpid(program, NULL, 0);
@@ -43,7 +48,7 @@ void peer_start_program(const char *const *arguments) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (!freopen("/dev/null", "w", stdout) || !freopen("/dev/null", "w", stderr))
         _exit(1);
-    execvp(arguments[0], (char *const *)(uintptr_t)arguments);
+    execv(arguments[0], (char *const *)(uintptr_t)(arguments + 1));
     _exit(127);
 }
 
@@ -64,18 +69,24 @@ __attribute__((weak)) uint32_t peer_receive_batch(void *data, uint32_t most) {
     return (void)data, most;
 }
 
-/* ---- Messages. The first and the last 8 bytes say which one it is. */
+/* ---- Messages. Three words of each say which one it is. */
+
+static size_t middle(void) {
+    return peer.size / 2 & ~(size_t)7;
+}
 
 static void mark(char *message, uint64_t n) {
     memcpy(message, &n, 8);
+    memcpy(message + middle(), &n, 8);
     memcpy(message + peer.size - 8, &n, 8);
 }
 
 static uint64_t sum_of(const char *message) {
-    uint64_t first, last;
-    memcpy(&first, message, 8);
-    memcpy(&last, message + peer.size - 8, 8);
-    return first + last;
+    uint64_t word[3];
+    memcpy(&word[0], message, 8);
+    memcpy(&word[1], message + middle(), 8);
+    memcpy(&word[2], message + peer.size - 8, 8);
+    return word[0] + word[1] + word[2];
 }
 
 static char *messages(void) {
@@ -88,45 +99,51 @@ static char *messages(void) {
 static uint64_t send_one(int channel, char *from, uint64_t n) {
     if (peer.mode == PEER_IN_PLACE) {
         peer_send_in_place(channel, n);
-        return 2 * n;
+        return 3 * n;
     }
     mark(from, n);
     peer_send(channel, from);
-    return 2 * n;
+    return 3 * n;
 }
 
 static uint64_t receive_one(int channel, char *to) {
     if (peer.mode == PEER_IN_PLACE)
-        return 2 * peer_receive_in_place(channel);
+        return 3 * peer_receive_in_place(channel);
     peer_receive(channel, to);
     return sum_of(to);
 }
 
 /* ---- Roles. `at` counts over all rounds. */
 
+#define AT_FIRST 32 /* the other side has only just been told, and the caches are somebody else's */
+
 static void ping(uint64_t count, char *room, uint64_t *at) {
     uint32_t *each = (uint32_t *)malloc(count * sizeof *each);
-    uint64_t sum = 0, before = peer_now();
-    for (uint64_t i = 0; i < count; i++) {
-        sum += send_one(0, room, ++*at);
-        receive_one(1, room);
+    uint64_t sent = 0, received = 0, before = 0;
+    for (uint64_t i = 0; i < AT_FIRST + count; i++) {
+        if (i == AT_FIRST)
+            before = peer_now();
+        sent += send_one(0, room, ++*at);
+        received += receive_one(1, room);
+        if (i < AT_FIRST)
+            continue;
         uint64_t now = peer_now();
-        each[i] = now - before < UINT32_MAX ? (uint32_t)(now - before) : UINT32_MAX;
+        each[i - AT_FIRST] = now - before < UINT32_MAX ? (uint32_t)(now - before) : UINT32_MAX;
         before = now;
     }
     for (uint64_t i = 0; i < count; i++)
         printf("%u ", each[i]);
-    printf("\n%llu\n", (unsigned long long)sum);
+    printf("\n%llu %llu\n", (unsigned long long)sent, (unsigned long long)received);
     free(each);
 }
 
 static void pong(uint64_t count, char *room, uint64_t *at) {
-    uint64_t sum = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        sum += receive_one(0, room);
-        send_one(1, room, ++*at);
+    uint64_t sent = 0, received = 0;
+    for (uint64_t i = 0; i < AT_FIRST + count; i++) {
+        received += receive_one(0, room);
+        sent += send_one(1, room, ++*at);
     }
-    printf("%llu\n", (unsigned long long)sum);
+    printf("%llu %llu\n", (unsigned long long)received, (unsigned long long)sent);
 }
 
 static void send_all(uint64_t count, char *room, uint64_t *at) {
@@ -138,7 +155,7 @@ static void send_all(uint64_t count, char *room, uint64_t *at) {
         } else {
             for (uint32_t r = 0; r < run; r++) {
                 mark(room + r * peer.size, ++*at);
-                sum += 2 * *at;
+                sum += 3 * *at;
             }
             peer_send_batch(room, run);
         }

@@ -6,18 +6,21 @@
  *              ping, send      the other side
  *     MODE     poll      both sides spin
  *              block     who has nothing to receive sleeps
- *              in-place  (poll) the message lies where the other side reads it; one line of it is written and read
+ *              in-place  (poll) the message lies where the other side reads it; only its first 8 bytes are written and read
  *              batch     (poll, send and receive only) messages in runs, the way's own best
  *     SIZE     of a message, in bytes
  *     NAME     a word that no other run uses
  *
  * When it is open it prints `ready` and how many ns opening took; when it has not this mode or cannot have it here, `absent` and why. Then it is told numbers, a line
  * each, 0 last:
- *     ping N     exchanges N messages with pong, and prints each time there and back in ns, on a line, then a line with the sum
- *     pong N     the other side, prints a line with the sum
+ *     ping N     exchanges 32 messages with pong, then N more; prints the time of each of those there and back in ns, on a line, then a line
+ *                with the sums of what it sent and of what it received
+ *     pong N     the other side, prints a line with the sums of what it received and of what it sent
  *     send N     prints a line with the time (CLOCK_MONOTONIC, ns) when it began, and the sum
  *     receive N  prints `set` when it will receive, then a line with the time when it had the last, and the sum
- * The sum is over the first and the last 8 bytes of every message that went there, so that what was written is seen to be what was read. */
+ * A message has its number in its first, its middle and its last 8 bytes, and the sum is over those: what was written is seen to be what was
+ * read.
+ */
 #ifndef COVE_BENCH_PEER_H
 #define COVE_BENCH_PEER_H
 
@@ -46,9 +49,9 @@ extern peer_run peer;
 
 #define PEER_RUN 32 /* messages of a batch */
 
-/* How many messages a channel holds, where a way can be told. */
+/* How many messages a channel holds, where a way can be told: of those that go to and fro there is only one. */
 static inline uint32_t peer_depth(void) {
-    return peer.size <= 1024 ? 1024 : 16;
+    return peer.size <= 1024 && !peer.both_ways ? 1024 : 16;
 }
 
 /* ---- What a way has. What it does not say it can, it need not have. */
@@ -69,11 +72,13 @@ extern uint32_t peer_receive_batch(void *data, uint32_t most);
 /* What it can do: bits of 1 << mode. */
 extern const unsigned peer_modes;
 
-bool peer_absent(const char *why); /* tells it; false */
-void peer_must(bool is_well, const char *what);
+bool peer_absent(const char *why);              /* tells it; false */
+void peer_must(bool is_well, const char *what); /* else errno, and an end */
+void peer_fail(const char *sentence);
 uint64_t peer_now(void);
 
-/* A program that a way cannot do without (a daemon), for as long as this process lives; what is begun after it ends before it. */
+/* A program that a way cannot do without (a daemon), for as long as this process lives; what is begun after it ends before it.
+ * First its path, then its arguments, its own name first. */
 void peer_start_program(const char *const *arguments);
 
 #ifdef __cplusplus

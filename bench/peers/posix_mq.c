@@ -1,4 +1,4 @@
-/* POSIX message queues. The system allows ten messages of 8 KiB to everybody; who spins has another descriptor that does not wait. */
+/* POSIX message queues, as deep as the others where the system's limits allow it, else of ten messages. */
 #define _GNU_SOURCE
 #include "peer.h"
 
@@ -16,10 +16,14 @@ static const char *name_of(int channel) {
 }
 
 bool peer_open(void) {
-    struct mq_attr attributes = {.mq_maxmsg = 10, .mq_msgsize = (long)peer.size};
+    struct mq_attr attributes = {.mq_maxmsg = peer_depth(), .mq_msgsize = (long)peer.size};
+    int flags = O_RDWR | (peer.is_first ? O_CREAT | O_EXCL : 0) | (peer.mode == PEER_POLL ? O_NONBLOCK : 0);
     for (int c = 0; c <= peer.both_ways; c++) {
-        queue[c] = mq_open(name_of(c), O_RDWR | (peer.is_first ? O_CREAT | O_EXCL : 0) | (peer.mode == PEER_POLL ? O_NONBLOCK : 0), 0600,
-                           &attributes);
+        queue[c] = mq_open(name_of(c), flags, 0600, &attributes);
+        if (queue[c] < 0 && peer.is_first) {
+            attributes.mq_maxmsg = 10;
+            queue[c] = mq_open(name_of(c), flags, 0600, &attributes);
+        }
         if (queue[c] < 0)
             return peer_absent(errno == EINVAL || errno == EMFILE ? "the system's limits are smaller than this message" : strerror(errno));
     }

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-const unsigned peer_modes = 1u << PEER_POLL;
+const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_IN_PLACE;
 
 typedef struct box {
     _Atomic uint32_t lock;
@@ -49,21 +49,39 @@ static void leave(box *b) {
     atomic_store_explicit(&b->lock, 0, memory_order_release);
 }
 
-void peer_send(int channel, const void *data) {
+static void put(int channel, const void *data, size_t used) {
     box *b = boxes[channel];
     enter(b);
     b->length = (uint32_t)peer.size;
-    memcpy(b->data, data, peer.size);
-    atomic_store_explicit(&b->flag, (uint8_t)(atomic_load(&b->flag) + 1), memory_order_relaxed);
+    memcpy(b->data, data, used);
+    atomic_store_explicit(&b->flag, (uint8_t)(atomic_load(&b->flag) + 1), memory_order_release);
     leave(b);
 }
 
-void peer_receive(int channel, void *data) {
+static void get(int channel, void *data, size_t used) {
     box *b = boxes[channel];
     while (atomic_load_explicit(&b->flag, memory_order_acquire) == seen[channel])
         ;
     enter(b);
-    memcpy(data, b->data, b->length);
+    memcpy(data, b->data, used);
     seen[channel] = atomic_load(&b->flag);
     leave(b);
+}
+
+void peer_send(int channel, const void *data) {
+    put(channel, data, peer.size);
+}
+
+void peer_receive(int channel, void *data) {
+    get(channel, data, peer.size);
+}
+
+void peer_send_in_place(int channel, uint64_t word) {
+    put(channel, &word, sizeof word);
+}
+
+uint64_t peer_receive_in_place(int channel) {
+    uint64_t word;
+    get(channel, &word, sizeof word);
+    return word;
 }

@@ -26,8 +26,13 @@ bool peer_open(void) {
         locks[c] = open(path_of(c), O_RDWR | O_CREAT, 0600);
         peer_must(locks[c] >= 0, "open");
     }
-    segment = shmget(ftok(path_of(0), 1), 2 * peer.size, IPC_CREAT | 0600);
-    peer_must(segment >= 0, "shmget");
+    /* Its number is in the file, and not made of it (ftok): another program's must not be met. */
+    if (peer.is_first) {
+        segment = shmget(IPC_PRIVATE, 2 * peer.size, 0600);
+        peer_must(segment >= 0 && write(locks[0], &segment, sizeof segment) == sizeof segment, "shmget");
+    } else {
+        peer_must(read(locks[0], &segment, sizeof segment) == sizeof segment, "read");
+    }
     memory[0] = shmat(segment, NULL, 0);
     peer_must(memory[0] != (char *)-1, "shmat");
     memory[1] = memory[0] + peer.size;

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK;
+const unsigned peer_modes = 1u << PEER_POLL | 1u << PEER_BLOCK | 1u << PEER_BATCH;
 static int listening = -1, connected = -1;
 
 bool peer_open(void) {
@@ -29,7 +29,7 @@ static int descriptor(void) {
     static bool is_set;
     if (connected < 0)
         connected = accept(listening, NULL, NULL);
-    if (!is_set && peer.mode == PEER_POLL)
+    if (!is_set && peer.mode != PEER_BLOCK)
         peer_must(fcntl(connected, F_SETFL, O_NONBLOCK) == 0, "fcntl");
     is_set = true;
     return connected;
@@ -43,4 +43,13 @@ void peer_send(int channel, const void *data) {
 void peer_receive(int channel, void *data) {
     (void)channel;
     read_all(descriptor(), data, peer.size);
+}
+
+void peer_send_batch(const void *data, uint32_t count) {
+    write_all(descriptor(), data, count * peer.size);
+}
+
+uint32_t peer_receive_batch(void *data, uint32_t most) {
+    read_all(descriptor(), data, most * peer.size);
+    return most;
 }
