@@ -130,15 +130,17 @@ WHY = {
     "raw-sync": "one byte that says that there is something, and one place for it: the next message overwrites it, nobody else can read it, and "
                 "when one side dies the other spins for ever. Its event orders nothing, which only x86-64 forgives",
     "seed-flag": "one place and a spinlock: a process that is killed inside leaves it locked for ever",
-    "seed-mutex": "a mutex that a killed process leaves locked for ever",
-    "aeron": "appends to a log that nothing is given back to: a death is found by a time-out of the driver's. Cove names the member in each step, "
-             "takes back a buffer and looks at who has it, so that each death leaves one state: how many instructions that is, is in "
-             "tests/instructions/expected",
+    "seed-mutex": "one copy under a mutex that a killed process leaves locked for ever",
+    "aeron": "appends to a log of up to 64 MiB that nothing is given back to, so that messages lie behind each other and the processor fetches "
+             "them ahead; a death is found by a time-out of the driver's. Cove names the member in each step, takes back a buffer and looks at "
+             "who has it, so that each death leaves one state: how many instructions that is, is in tests/instructions/expected",
+    "seed-flock": "one copy under a lock: who is killed inside leaves half of a value. Cove's block has two, which at 8 MiB leave the cache",
     "pipes": "one call of the kernel's for a copy; a message is gone when its reader dies with it",
-    "unix-socket": "one call of the kernel's, which wakes the reader on the spot; messages are gone with the process that has them",
+    "unix-socket": "the kernel copies in pieces, so that the reader begins while the writer still writes; messages are gone with the process "
+                   "that has them",
     "posix-mq": "one call of the kernel's, which hands the message to who sleeps",
     "boost-queue": "a condition variable that a killed process leaves locked for ever",
-    "boost-segment": "a mutex and a condition that a killed process leaves locked for ever",
+    "boost-segment": "one copy under a mutex and a condition that a killed process leaves locked for ever",
 }
 
 
@@ -240,7 +242,7 @@ plots()
 sections = [f"""# Performance
 
 Made by `./dev bench` from [its own numbers](../bench/results/performance.json); nothing here was written by hand but these sentences.
-To repeat it: `./dev bench` (everything; twenty minutes), `./dev bench peers --quick` (two minutes), `./dev bench report` (this page from the
+To repeat it: `./dev bench` (everything; ten minutes, after what it needs is built), `./dev bench --quick` (two minutes), `./dev bench report` (this page from the
 last results). What is compared with comes from Debian, crates.io (with a Rust of 1.89 or later) and Maven (with a JDK of 17 or later); what cannot be had is named below.
 
 How to read it: two processes, each held to a processor of its own, and one way is half of there and back. Each way warms up until its rounds agree;
@@ -292,7 +294,12 @@ if absent_list():
 sections.append(f"## System calls, descriptors, memory, births\n\n{other_figures('costs.')}\n")
 if any(r["kind"] == "growth" for r in records):
     sections.append(f"## Growth\n\n{growth_text()}\n")
-sections.append(f"## Every figure that has a goal\n\n`value` against what stands `beside` it; without that, the value itself. In `latency` and `flow` both are medians of rounds in turns; in `block`,
-`stream`, `queue` and `costs` the least of many short rounds in turns; in `growth` the least of many, beside that of the fewest.\n\n{goals_table()}\n")
+sections.append(f"""## Every figure that has a goal
+
+`value` against what stands `beside` it; without that, the value itself. In `latency` and `flow` both are medians of rounds in turns; in `block`,
+`stream`, `queue` and `costs` the least of many short rounds in turns; in `growth` the least of many, beside that of the fewest.
+
+{goals_table()}
+""")
 PAGE.write_text("\n".join(sections))
 print(f"{PAGE.relative_to(ROOT)} and {len(list(PLOTS.glob('*.svg')))} plots, from the run of {machine['day']}")

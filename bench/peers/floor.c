@@ -90,7 +90,7 @@ static slot *next_to_receive(channel *c) {
 }
 
 static void let_go(const channel *c) {
-    if (c->at % 8 == 0)
+    if (c->at % 8 == 0 || peer_depth() <= 8)
         atomic_store_explicit(c->read, c->at, memory_order_release);
 }
 

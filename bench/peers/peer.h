@@ -49,9 +49,12 @@ extern peer_run peer;
 
 #define PEER_RUN 32 /* messages of a batch */
 
-/* How many messages a channel holds, where a way can be told: of those that go to and fro there is only one. */
+/* How many messages a channel holds, where a way can be told. Of those that go to and fro there is only one: large ones should not be pushed
+ * out of the processor's cache by the depth. */
 static inline uint32_t peer_depth(void) {
-    return peer.size <= 1024 && !peer.both_ways ? 1024 : 16;
+    if (peer.both_ways)
+        return peer.size <= 65536 ? 16 : 2;
+    return peer.size <= 1024 ? 1024 : 16;
 }
 
 /* ---- What a way has. What it does not say it can, it need not have. */

@@ -491,8 +491,9 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     }
     if (w == FINE && s->queue_survivor) {
         w = drain(s, s->queue_survivor, 2, out_why);
-        /* Longer than it takes until somebody looks for the dead. */
-        for (cove_time_ns end = cove_in_ms(60); w == FINE && is_more_to_come(s) && cove_now() < end;)
+        /* Longer than it takes until somebody looks for the dead; and that often, since a busy machine may leave us out for as long. */
+        cove_time_ns end = cove_in_ms(60);
+        for (int looks = 0; w == FINE && is_more_to_come(s) && (looks < 40 || cove_now() < end); looks++)
             w = drain(s, s->queue_survivor, 1, out_why);
         if (w == FINE && o->more & DEADLY && cove_queue_open(&dead, "dead", &(cove_queue_options){.how = COVE_OPEN}) == COVE_OK) {
             cove_message m;

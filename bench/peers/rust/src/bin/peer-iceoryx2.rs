@@ -55,7 +55,17 @@ impl Iceoryx2 {
             services.push(
                 node.service_builder(&format!("{}/{channel}", run.name).as_str().try_into()?)
                     .publish_subscribe::<[u8]>()
-                    .subscriber_max_buffer_size(if run.size <= 1024 { 1024 } else { 16 })
+                    .subscriber_max_buffer_size(if run.both_ways {
+                        if run.size <= 65536 {
+                            16
+                        } else {
+                            2
+                        }
+                    } else if run.size <= 1024 {
+                        1024
+                    } else {
+                        16
+                    })
                     .enable_safe_overflow(run.both_ways)
                     .max_publishers(1)
                     .max_subscribers(1)
