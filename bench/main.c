@@ -92,6 +92,11 @@ void bench_record(json_t *record) {
     json_array_append_new(records, record);
 }
 
+/* However it ends. */
+static void remove_domain(void) {
+    rmdir(bench_domain);
+}
+
 int main(int argc, char **argv) {
     static const struct option options[] = {
         {"quick", no_argument, NULL, 'q'}, {"json", required_argument, NULL, 'j'}, {"ways", required_argument, NULL, 'w'}, {0}};
@@ -113,6 +118,7 @@ int main(int argc, char **argv) {
     MUST(cove_domain_create(domain, 0600));
     setenv("COVE_DOMAIN", domain, 1);
     bench_domain = domain;
+    atexit(remove_domain);
     int status = optind < argc ? 0 : 2;
     for (int i = optind; i < argc; i++) {
         size_t b = 0;
