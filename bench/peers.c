@@ -486,6 +486,8 @@ static void against(const contest *c, const double ns[WAYS], const char *mine, c
 static const char *match_of(const char *peer, bool is_flow) {
     if (is_flow)
         return "cove-queue-only";
+    if (!strcmp(peer, "aeron")) /* an exclusive publication, and any number of subscriptions */
+        return "cove-stream-only";
     static const char *const of_one_value[] = {"lmdb", "python", "boost-segment", "seed-flock", "seed-mutex"};
     static const char *const of_the_newest[] = {"iceoryx2", "iceoryx", "raw-sync", "seed-flag"};
     for (size_t i = 0; i < sizeof of_one_value / sizeof *of_one_value; i++)
@@ -518,7 +520,7 @@ static void compete(const contest *c) {
     } else {
         against(c, ns, "cove-stream", "iceoryx2", c->size == 32 ? 1.0 / 3 : 0.5);
         if (c->size == 32)
-            against(c, ns, "cove-queue-only", "aeron", 1.05);
+            against(c, ns, "cove-stream-only", "aeron", 1.05);
     }
 }
 
