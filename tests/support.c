@@ -63,15 +63,16 @@ void *shared_memory(size_t bytes) {
 
 #ifdef __SANITIZE_ADDRESS__
 /* The sanitizer's allocator does not stand a fork while another thread is inside it, and it is inside wherever a thread begins or ends, the
- * library's thread too: a child would find it locked for ever. So until every other thread sleeps, or for a second. */
+ * library's thread too: a child would find it locked for ever. So until every other thread sleeps, or for a while. */
 static void let_threads_settle(void) {
-    for (int tries = 0; tries < 5000; tries++, usleep(200)) {
+    for (int tries = 0; tries < 500; tries++, usleep(200)) {
         DIR *threads = opendir("/proc/self/task");
         bool all_sleep = true;
         for (struct dirent *entry; threads && (entry = readdir(threads));) {
             char path[300], line[256] = "";
             snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
-            FILE *stat = strtol(entry->d_name, NULL, 10) == getpid() ? NULL : fopen(path, "r");
+            bool is_other = entry->d_name[0] != '.' && strtol(entry->d_name, NULL, 10) != getpid();
+            FILE *stat = is_other ? fopen(path, "r") : NULL;
             const char *state = stat && fgets(line, sizeof line, stat) ? strrchr(line, ')') : NULL;
             all_sleep = all_sleep && (!state || state[2] == 'S');
             if (stat)
