@@ -22,16 +22,6 @@ static const struct {
 } benches[] = {{"block", bench_block}, {"stream", bench_stream}, {"queue", bench_queue},  {"compat", bench_compat},
                {"peers", bench_peers}, {"costs", bench_costs},   {"growth", bench_growth}};
 
-static double now_ns(clockid_t clock) {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
-}
-
-uint64_t bench_now_ns(void) {
-    return (uint64_t)now_ns(CLOCK_MONOTONIC);
-}
-
 void bench_fail(const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
@@ -43,13 +33,21 @@ void bench_fail(const char *format, ...) {
 }
 
 double bench_cpu_ns(void) {
-    return now_ns(CLOCK_PROCESS_CPUTIME_ID);
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+uint64_t bench_now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 static void one_round(contestant *c, uint64_t count) {
-    double began = now_ns(CLOCK_MONOTONIC);
+    uint64_t began = bench_now_ns();
     c->run(c->context, count);
-    double each = (now_ns(CLOCK_MONOTONIC) - began) / (double)count;
+    double each = (double)(bench_now_ns() - began) / (double)count;
     if (c->best_ns == 0 || each < c->best_ns)
         c->best_ns = each;
 }

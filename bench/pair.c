@@ -9,12 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-uint64_t clock_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 void *share(size_t bytes) {
     return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 }
@@ -84,12 +78,12 @@ static void one_round(const pair *p, steering *control, int w, uint32_t count, u
     control->way = w;
     control->count = count;
     atomic_store(&control->round, round + 1);
-    uint64_t before = clock_now();
+    uint64_t before = bench_now_ns();
     for (uint32_t i = 0; i < count; i++) {
         uint64_t n = ++*at;
         p->send(p->context, w, 0, n);
         p->receive(p->context, w, 1, n);
-        uint64_t now = clock_now();
+        uint64_t now = bench_now_ns();
         s->each[s->count++] = now - before;
         before = now;
     }
@@ -184,12 +178,12 @@ void flow_play(const flow_side *f, unsigned used, uint64_t count, double out_ns[
                 continue;
             round++;
             control->way = w;
-            uint64_t began = clock_now();
+            uint64_t began = bench_now_ns();
             atomic_store(&control->round, 2 * round);
             f->write(f->context, w, count);
             while (atomic_load(&control->round) != 2 * round + 1)
                 ;
-            double each = (double)(clock_now() - began) / (double)count;
+            double each = (double)(bench_now_ns() - began) / (double)count;
             out_ns[w] = out_ns[w] == 0 || each < out_ns[w] ? each : out_ns[w];
         }
     kill(pid, SIGKILL);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/types.h>
 
-uint64_t clock_now(void);
 void *share(size_t bytes); /* zeroed, with every child */
 
 /* ---- A bare slot, and a ring of them: a sequence and a payload, and nothing else. */

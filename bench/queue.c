@@ -247,11 +247,11 @@ static double crowd(int each, locked *l, uint64_t count) {
         }
     while (atomic_load(gate) != (uint32_t)(2 * each))
         usleep(100);
-    uint64_t began = clock_now();
+    uint64_t began = bench_now_ns();
     atomic_fetch_or(gate, 0x1000);
     for (int i = 0; i < 2 * each; i++)
         waitpid(pid[i], NULL, 0);
-    double ns = (double)(clock_now() - began) / (double)count / each;
+    double ns = (double)(bench_now_ns() - began) / (double)count / each;
     munmap((void *)(uintptr_t)gate, 4096);
     return ns;
 }

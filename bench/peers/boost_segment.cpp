@@ -51,7 +51,7 @@ static ip::scoped_lock<ip::interprocess_mutex> enter(value &v, bool is_full) {
     }
 }
 
-static void send(int channel, const void *data, size_t used) {
+static void put(int channel, const void *data, size_t used) {
     auto lock = enter(*values[channel], false);
     memcpy(bytes[channel], data, used);
     values[channel]->is_full = true;
@@ -59,7 +59,7 @@ static void send(int channel, const void *data, size_t used) {
         values[channel]->changed.notify_one();
 }
 
-static void receive(int channel, void *data, size_t used) {
+static void get(int channel, void *data, size_t used) {
     auto lock = enter(*values[channel], true);
     memcpy(data, bytes[channel], used);
     values[channel]->is_full = false;
@@ -67,20 +67,4 @@ static void receive(int channel, void *data, size_t used) {
         values[channel]->changed.notify_one();
 }
 
-void peer_send(int channel, const void *data) {
-    send(channel, data, peer.size);
-}
-
-void peer_receive(int channel, void *data) {
-    receive(channel, data, peer.size);
-}
-
-void peer_send_in_place(int channel, uint64_t word) {
-    send(channel, &word, sizeof word);
-}
-
-uint64_t peer_receive_in_place(int channel) {
-    uint64_t word;
-    receive(channel, &word, sizeof word);
-    return word;
-}
+#include "put_get.h"

@@ -1,13 +1,11 @@
 /* What can be done at best where nothing survives and nothing is checked: a slot with a sequence in it, a ring of such slots of one producer
  * and one consumer, and a futex to sleep on. With 8 bytes it is a cache line that goes to and fro. */
 #define _GNU_SOURCE
-#include "peer.h"
+#include "mapping.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,14 +26,8 @@ typedef struct channel {
 static channel channels[2];
 
 bool peer_open(void) {
-    char name[64];
-    snprintf(name, sizeof name, "/%s", peer.name);
     size_t stride = (sizeof(slot) + peer.size + 63) & ~(size_t)63, each = 4096 + stride * peer_depth(), all = 2 * each;
-    int fd = shm_open(name, O_RDWR | (peer.is_first ? O_CREAT | O_EXCL : 0), 0600);
-    peer_must(fd >= 0 && (!peer.is_first || ftruncate(fd, (off_t)all) == 0), "shm_open");
-    char *memory = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    peer_must(memory != MAP_FAILED, "mmap");
-    close(fd);
+    char *memory = mapping_open(all);
     for (int c = 0; c < 2; c++, memory += each)
         channels[c] = (channel){memory + 4096,
                                 stride,
@@ -48,10 +40,7 @@ bool peer_open(void) {
 }
 
 void peer_close(void) {
-    char name[64];
-    snprintf(name, sizeof name, "/%s", peer.name);
-    if (peer.is_first)
-        shm_unlink(name);
+    mapping_close();
 }
 
 static slot *slot_at(const channel *c, uint64_t n) {

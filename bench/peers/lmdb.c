@@ -58,7 +58,7 @@ static void put(int channel, const void *data, size_t used) {
 }
 
 /* Waits for another than the last, and copies that much of it. */
-static uint64_t get(int channel, void *data, size_t used) {
+static void get(int channel, void *data, size_t used) {
     MDB_val key = {sizeof channel, &channel}, value;
     for (;;) {
         uint64_t first = seen[channel];
@@ -69,25 +69,12 @@ static uint64_t get(int channel, void *data, size_t used) {
         if (first != seen[channel])
             memcpy(data, value.mv_data, used);
         mdb_txn_reset(reading);
-        if (first != seen[channel])
-            return seen[channel] = first;
+        if (first != seen[channel]) {
+            seen[channel] = first;
+            return;
+        }
         must(result == MDB_NOTFOUND ? 0 : result);
     }
 }
 
-void peer_send(int channel, const void *data) {
-    put(channel, data, peer.size);
-}
-
-void peer_receive(int channel, void *data) {
-    get(channel, data, peer.size);
-}
-
-void peer_send_in_place(int channel, uint64_t word) {
-    put(channel, &word, sizeof word);
-}
-
-uint64_t peer_receive_in_place(int channel) {
-    uint64_t word;
-    return get(channel, &word, sizeof word);
-}
+#include "put_get.h"

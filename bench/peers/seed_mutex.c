@@ -1,11 +1,8 @@
 /* A named segment with a process-shared mutex around every copy: as the component with named blocks and the counted object did it. */
 #define _GNU_SOURCE
-#include "peer.h"
+#include "mapping.h"
 
-#include <fcntl.h>
 #include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 const unsigned peer_modes = 1u << PEER_POLL;
 
@@ -18,15 +15,10 @@ static box *boxes[2];
 static uint64_t seen[2];
 
 bool peer_open(void) {
-    char name[64];
     if (!peer.both_ways)
         return peer_absent("it holds one value");
-    snprintf(name, sizeof name, "/%s", peer.name);
     size_t each = (sizeof(box) + peer.size + 63) & ~(size_t)63;
-    int fd = shm_open(name, O_RDWR | (peer.is_first ? O_CREAT | O_EXCL : 0), 0600);
-    peer_must(fd >= 0 && (!peer.is_first || ftruncate(fd, (off_t)(2 * each)) == 0), "shm_open");
-    char *memory = mmap(NULL, 2 * each, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
-    peer_must(memory != MAP_FAILED, "mmap");
+    char *memory = mapping_open(2 * each);
     for (int c = 0; c < 2; c++, memory += each) {
         pthread_mutexattr_t attributes;
         boxes[c] = (box *)(void *)memory;
@@ -39,10 +31,7 @@ bool peer_open(void) {
 }
 
 void peer_close(void) {
-    char name[64];
-    snprintf(name, sizeof name, "/%s", peer.name);
-    if (peer.is_first)
-        shm_unlink(name);
+    mapping_close();
 }
 
 void peer_send(int channel, const void *data) {
