@@ -1,8 +1,9 @@
 /* EVENT (docs/protocols/lock-block-wait.md): two sleepers at one word, each with a condition of his own, and two who make the conditions
  * true and wake, with death possible at every step of all four.
  *
- * Claim: nobody sleeps on while his condition holds, unless a waker was killed between his change and his wake; then the end of a slice
- * makes him look. A wake-up that is lost is a state in which nothing moves.
+ * Claim: nobody sleeps on while his condition holds, except whom a waker owed his wake when he was killed: the sleeper of the condition that
+ * he had changed, and, once he had disarmed the word, all who slept then. They have the end of their slice; nobody else needs one. A wake-up
+ * that is lost is a state in which nothing moves while one sleeps on, and is owed nothing.
  *
  * CONFIG none   -DMAXD=0 -DROUNDS=2
  * CONFIG deaths -DMAXD=2 -DROUNDS=1
@@ -15,41 +16,44 @@
  * MUTATION NO_COUNT in none         a wake disarms and does not count, so that the word may be as it was
  * MUTATION DISARM_LATE in none      those who sleep are woken before the word is disarmed
  * MUTATION NO_SLICE in deaths       sleeps have no end of their own
+ * MUTATION OWED_ONE in deaths       only the sleeper of the changed condition is thought to be owed a wake, and not all of a disarmed word
  */
 byte count; bit armed;         /* the event word */
-byte condition[2];             /* how often it has come true */
+byte condition[2], needed[2];  /* how often it has come true · how often it must have, for its sleeper to go on */
 bit asleep[2];
-byte deaths, dead_wakers;
+bit owed[2];                   /* ghost: a dead waker owes a wake that was due before this one armed again */
+byte deaths;
 
 #define DIE if :: skip :: deaths < MAXD -> deaths++; goto dead fi
 #ifdef NO_SLICE
 #define SLICE_ENDS false
 #else
-#define SLICE_ENDS (dead_wakers > 0)
+#define SLICE_ENDS owed[me]
 #endif
 
 proctype Sleeper(byte me) {
-    byte seen, needed = 1; bit was_armed, holds;
+    byte seen; bit was_armed, holds;
     do
-    :: needed > ROUNDS -> break
+    :: needed[me] > ROUNDS -> break
     :: else ->
 #ifdef LOOK_FIRST
-        holds = condition[me] >= needed; DIE;
+        holds = condition[me] >= needed[me]; DIE;
 #endif
 #ifdef SNAPSHOT_LATER
-        armed = 1; DIE;
+        atomic { armed = 1; owed[me] = 0 }; DIE;
         atomic { seen = count; was_armed = armed }; DIE;
 #else
-        atomic { armed = 1; was_armed = 1; seen = count }; DIE;             /* 1 */
+        atomic { armed = 1; was_armed = 1; seen = count; owed[me] = 0 }; DIE;   /* 1 */
 #endif
 #ifndef LOOK_FIRST
-        holds = condition[me] >= needed; DIE;                               /* 2 */
+        holds = condition[me] >= needed[me]; DIE;                               /* 2 */
 #endif
         if
-        :: holds -> atomic { needed++; seen = 0; was_armed = 0; holds = 0 }
+        :: holds -> atomic { needed[me]++; seen = 0; was_armed = 0; holds = 0 }
         :: else ->
             atomic { if :: count == seen && armed == was_armed -> asleep[me] = 1 :: else fi }; /* 3: what futex does */
             DIE;
+end_asleep:
             atomic { (!asleep[me] || SLICE_ENDS); asleep[me] = 0; seen = 0; was_armed = 0 }
         fi
     od;
@@ -66,15 +70,15 @@ inline wake_all() {
 }
 
 proctype Waker(byte me) {
-    byte seen, n; bit seen_armed, won;
+    byte seen, n; bit seen_armed, won, changed;
     do
     :: n == ROUNDS -> break
     :: else ->
 #ifdef CHANGE_LATE
         atomic { seen = count; seen_armed = armed }; DIE;
-        condition[(me + n) % 2]++; DIE;
+        atomic { condition[(me + n) % 2]++; changed = 1 }; DIE;
 #else
-        condition[(me + n) % 2]++; DIE;
+        atomic { condition[(me + n) % 2]++; changed = 1 }; DIE;
         atomic { seen = count; seen_armed = armed }; DIE;                   /* 5 */
 #endif
         do
@@ -99,13 +103,29 @@ proctype Waker(byte me) {
 #endif
             won = 0
         od;
-        n++
+        atomic { changed = 0; n++ }
     od;
     goto done;
 dead:
-    atomic { dead_wakers++; condition[0] = 4; condition[1] = 4 };          /* changed, and nobody woken */
+    atomic {
+        if :: changed -> owed[(me + n) % 2] = 1 :: else fi;
+#ifndef OWED_ONE
+        if :: won -> owed[0] = owed[0] | asleep[0]; owed[1] = owed[1] | asleep[1] :: else fi;
+#endif
+        changed = 0; won = 0
+    }
 done:
     skip
 }
 
-init { atomic { run Sleeper(0); run Sleeper(1); run Waker(0); run Waker(1) } }
+/* Where nothing moves any more, whoever sleeps does so rightly: the dead have not made his condition true. */
+active proctype Judge() {
+end:
+    if
+    :: timeout ->
+        assert(!asleep[0] || condition[0] < needed[0]);
+        assert(!asleep[1] || condition[1] < needed[1])
+    fi
+}
+
+init { atomic { needed[0] = 1; needed[1] = 1; run Sleeper(0); run Sleeper(1); run Waker(0); run Waker(1) } }

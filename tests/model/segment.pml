@@ -1,14 +1,17 @@
-/* The life of a segment (docs/protocols/segment.md): processes that open, create, remove, own, disown, retire and close under one name, with
- * death of any of them at every step. A file is a number; the name leads to one of them, or to none. D and N are the dead-man's byte and the
+/* The life of a segment (docs/protocols/segment.md): processes that open, also only to read, create, remove by force and without, own, disown,
+ * retire and close under one name, with death of any of them at every step. A file is a number; the name leads to one of them, or to none. D and N are the dead-man's byte and the
  * name byte of each file, which the kernel frees when their holder dies. Reading a word and asking for a lock are steps of their own.
  *
- * Claims: a name is taken from no object that somebody uses, unless it was removed or its owner retired it, so that there are never two
+ * Claims: a name is taken from no object that somebody uses, unless it was removed by force or its owner retired it, so that there are never two
  * live objects under one name · what was disowned stays · whoever unlinks hits the object he means · at the end one sweep leaves nothing, but what was to stay; and
  * where nobody was killed, nothing is left even before it · an owner that lives is never followed by another who did not ask.
  *
  * CONFIG used       -DNP=2 -DOPS=3 -DMAXD=1
  * CONFIG three      -DNP=3 -DOPS=1 -DMAXD=0
  * CONFIG removed    -DNP=2 -DOPS=2 -DMAXD=1 -DREMOVES
+ * CONFIG gentle     -DNP=3 -DOPS=1 -DMAXD=1 -DREMOVES -DROLES
+ * CONFIG reading    -DNP=2 -DOPS=2 -DMAXD=1 -DREADS
+ * CONFIG reading3   -DNP=3 -DOPS=1 -DMAXD=1 -DOWNED -DROLES -DREADS
  * CONFIG owned      -DNP=2 -DOPS=3 -DMAXD=1 -DOWNED
  * CONFIG disowned   -DNP=3 -DOPS=1 -DMAXD=1 -DOWNED -DROLES
  * LARGE used3       -DNP=3 -DOPS=1 -DMAXD=1
@@ -20,6 +23,8 @@
  * MUTATION BURY_BLIND in three             who buries does not take D first
  * MUTATION NO_LOOK_UNDER_N in three        who has N does not look again whether the name leads there
  * MUTATION NO_LAST_LOOK in used            the last who closes leaves the name
+ * MUTATION REMOVE_BLIND in gentle          who removes without force does not take D first
+ * MUTATION READER_FREE in reading          who only reads has no D
  * MUTATION DOOMED_OVERLOOKED in owned      who attaches does not look whether the owner has retired it
  * MUTATION ADOPT_BLIND in disowned         who adopts does not ask whether the owner lives
  * MUTATION OWNER_UNREAD in disowned        who buries does not read the owner again with D in hand
@@ -29,7 +34,8 @@
 #define NOBODY 0
 #define DOOMED 99
 #define BIT (1 << me)
-/* With ROLES: one creates, one opens and has another operation, one only opens. */
+/* With ROLES: one creates, one opens and has another operation, one only opens. With READS: whoever opens may do so only to read: without a
+ * slot, and without a word of his in the segment; with ROLES the last one always does. */
 #ifdef ROLES
 #define LIMIT (me == 1 -> 2 : 1)
 #define MAY_CREATE (me == 0)
@@ -38,6 +44,17 @@
 #define LIMIT OPS
 #define MAY_CREATE true
 #define MAY_OPEN true
+#endif
+#ifdef READS
+#define MAY_READ true
+#ifdef ROLES
+#define MUST_READ (me == 2)
+#else
+#define MUST_READ false
+#endif
+#else
+#define MAY_READ false
+#define MUST_READ false
 #endif
 byte name;                                   /* the file it leads to; 0: none */
 byte d_shared[FILES], d_alone[FILES], n_alone[FILES]; /* of each file: who has D shared (bits), D and N exclusively (process + 1) */
@@ -53,6 +70,8 @@ bit disowned[FILES];                         /* ghost */
 #define IN_USE(x) (at[0] == x || at[1] == x || (NP > 2 && at[NP - 1] == x))
 #define LIVES(p) (slot[p - 1] == x)
 
+#define BY_FORCE 1
+#define BY_CARE 2
 /* UNNAME. `outcome`: 1 done, 0 somebody else is at it. */
 inline unname(x, by_removal) {
 #ifndef NO_N
@@ -74,6 +93,7 @@ inline unname(x, by_removal) {
                 :: name -> /* unlinks what is there by now */
                     assert(name == x);
                     if :: by_removal -> removed[x] = 1 :: else fi;
+                    assert(!IN_USE(x) || by_removal != BY_CARE);
                     assert(!IN_USE(x) || removed[x] || owner[x] == DOOMED);
 #ifdef OWNED
                     assert(removed[x] || owner[x] != NOBODY);
@@ -145,7 +165,7 @@ inline retire(x) {
 }
 
 proctype Member(byte me) {
-    byte x, mine, seen, ops, outcome; bit creates, excludes, was_doomed;
+    byte x, mine, seen, ops, outcome; bit creates, excludes, was_doomed, reads;
     goto next;
 
 killed:
@@ -161,20 +181,22 @@ killed:
     goto end;
 
 next:
-    atomic { x = at[me]; outcome = 0; seen = 0; creates = 0; excludes = 0; was_doomed = 0 }
+    atomic { x = at[me]; outcome = 0; seen = 0; creates = 0; excludes = 0; was_doomed = 0; reads = reads && x }
     if
     :: x -> goto close
 #ifdef OWNED
-    :: x && ops < LIMIT -> atomic { ops++; x = at[me] } goto own
+    :: x && ops < LIMIT && !reads -> atomic { ops++; x = at[me] } goto own
     :: x && ops < LIMIT && owner[x] == me + 1 -> atomic { ops++; x = at[me] } goto disown
     :: x && ops < LIMIT && owner[x] == me + 1 -> atomic { ops++; x = at[me] } retire(x); goto next
 #endif
     :: !x && ops < LIMIT -> ops++;
         if
-        :: MAY_OPEN -> creates = 0
+        :: MAY_OPEN && !MUST_READ -> creates = 0
+        :: MAY_OPEN && MAY_READ -> reads = 1
         :: MAY_CREATE -> creates = 1
         :: MAY_CREATE -> atomic { creates = 1; excludes = 1 }
 #ifdef REMOVES
+        :: goto remove_by_force
         :: goto remove
 #endif
         fi;
@@ -200,8 +222,12 @@ open:
     :: excludes && name != x -> goto open
     :: else
     fi;
-    slot[me] = x; DIE;                                                          /* 5 */
+    if :: !reads -> slot[me] = x; DIE :: else fi;                               /* 5 */
+#ifdef READER_FREE
+    if :: reads -> outcome = 1; goto looked :: else fi;
+#endif
     atomic { was_doomed = owner[x] == DOOMED; if :: d_alone[x] -> outcome = 0 :: else -> d_shared[x] = d_shared[x] | BIT; outcome = 1 fi } DIE; /* 7 */
+looked:
     if :: !outcome -> slot[me] = 0; goto open :: else fi;
 #ifndef NO_SECOND_LOOK
     if :: name != x -> goto let_go :: else fi;                                  /* 8 */
@@ -215,10 +241,10 @@ open:
     seen = owner[x];                                                            /* 9: adoption */
 #ifdef ADOPT_BLIND
     if
-    :: seen != NOBODY && seen != DOOMED ->
+    :: !reads && seen != NOBODY && seen != DOOMED ->
 #else
     if
-    :: seen != NOBODY && seen != DOOMED && !LIVES(seen) ->
+    :: !reads && seen != NOBODY && seen != DOOMED && !LIVES(seen) ->
 #endif
         atomic { if :: owner[x] == seen -> assert(!LIVES(seen)); owner[x] = me + 1 :: else fi }
     :: else
@@ -261,7 +287,7 @@ disown:
 
 close:
 #ifdef OWNED
-    retire(x);
+    if :: !reads -> retire(x) :: else fi;
 #endif
     atomic { at[me] = 0; slot[me] = 0 } DIE;
     d_shared[x] = d_shared[x] & ~BIT; DIE;
@@ -272,10 +298,23 @@ close:
     goto next;
 
 #ifdef REMOVES
+remove_by_force:
+    x = name;
+    if :: !x -> goto next :: else fi;
+    unname(x, BY_FORCE);
+    if :: outcome -> goto next :: else -> goto remove_by_force fi;
 remove:
     x = name;
     if :: !x -> goto next :: else fi;
-    unname(x, 1);
+#ifdef REMOVE_BLIND
+    outcome = !d_shared[x];
+#else
+    atomic { if :: !d_alone[x] && !d_shared[x] -> d_alone[x] = me + 1; outcome = 1 :: else -> outcome = 0 fi } DIE;
+    if :: !outcome && !d_shared[x] -> goto remove :: else fi; /* somebody is about to bury it, or to remove it */
+#endif
+    if :: !outcome -> goto next :: else fi; /* it is in use */
+    unname(x, BY_CARE);
+    if :: d_alone[x] == me + 1 -> d_alone[x] = 0 :: else fi;
     if :: outcome -> goto next :: else -> goto remove fi;
 #endif
 
