@@ -400,7 +400,7 @@ static void tell_attachment(const look *l, uint32_t index, cove_attachment_info 
         .reading_count = l->info.kind == COVE_KIND_BLOCK ? covei_block_pins_of(&slot) : 0,
     };
     memcpy(out_info->program, slot.program, sizeof slot.program);
-    out_info->has_bell = covei_load_relaxed(&slot.hold[COVEI_SLOT_BELL]) != 0;
+    out_info->has_bell = covei_load_relaxed(&slot.hold[COVEI_SLOT_BELL]) & COVEI_BELL_THERE;
     if (l->info.kind != COVE_KIND_STREAM && l->info.kind != COVE_KIND_QUEUE)
         return;
     uint32_t marks = covei_load_relaxed(&slot.hold[COVEI_HOLD_MARKS]);

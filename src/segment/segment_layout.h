@@ -64,7 +64,11 @@
 #define COVEI_SLOTS_MAX 4096u
 #define COVEI_EVENTS 4
 #define COVEI_FLAG_WAKE_READERS 1u
-#define COVEI_SLOT_BELL 13 /* of hold: 0 no bell; bit 0 armed, the rest counts (src/sync/watch.h) */
+#define COVEI_SLOT_BELL 13 /* of hold: bits, and above them a count (src/sync/watch.h) */
+#define COVEI_BELL_ARMED 1u
+#define COVEI_BELL_UNHEARD 2u
+#define COVEI_BELL_THERE 4u
+#define COVEI_BELL_COUNT 8u /* goes on from one member of a slot to the next */
 
 /* The lock bytes. */
 #define COVEI_BYTE_DEADMAN (UINT64_C(1) << 62)                /* shared by every attachment: free means all are dead */

@@ -88,14 +88,14 @@ static void forget_bell(covei_member *member, uint32_t index) {
     char name[COVEI_BELL_NAME_BYTES];
     covei_dir dir;
     covei_and_seqcst(&member->header->watching[index / 64], ~(UINT64_C(1) << (index % 64)));
-    if (!covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]))
+    if (!(covei_load_seqcst(&slot->hold[COVEI_SLOT_BELL]) & COVEI_BELL_THERE))
         return;
     if (covei_domain_dir(member->domain, &dir) == COVE_OK) {
         covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
         cove_result gone = covei_file_unlink(dir, name); /* else the sweep does it */
         (void)gone;
     }
-    covei_store_seqcst(&slot->hold[COVEI_SLOT_BELL], 0);
+    covei_and_seqcst(&slot->hold[COVEI_SLOT_BELL], ~(COVEI_BELL_THERE | COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
 }
 
 static void set_occupied(covei_member *member, uint32_t slot, bool is_occupied) {

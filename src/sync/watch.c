@@ -319,15 +319,16 @@ static cove_result open_bell(covei_watch *watch) {
         covei_file_look(probe, &facts) == COVE_OK) {
         covei_bell_access access = {facts.mode & 0666, facts.owner_uid, facts.owner_gid};
         covei_bell_name(member->id, slot, covei_load_relaxed(&member->generation), name);
-        covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL],
-                           COVEI_BELL_COUNT); /* before there is a name that a death would leave */
+        covei_a32 *word = &member->slots[slot].hold[COVEI_SLOT_BELL];
+        uint32_t counted = (covei_load_seqcst(word) & ~(COVEI_BELL_ARMED | COVEI_BELL_UNHEARD)) + COVEI_BELL_COUNT;
+        covei_store_seqcst(word, counted | COVEI_BELL_THERE); /* before there is a name that a death would leave */
         result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);
         if (result == COVE_ERR_EXISTS && covei_file_unlink(dir, name) == COVE_OK) /* our own, of before a closefrom */
             result = covei_bell_open(dir, name, &access, SLICE_NS, &watch->bell);
         if (result == COVE_OK)
             covei_or_seqcst(&member->header->watching[slot / 64], UINT64_C(1) << (slot % 64));
         else
-            covei_store_seqcst(&member->slots[slot].hold[COVEI_SLOT_BELL], 0);
+            covei_and_seqcst(word, ~COVEI_BELL_THERE);
     }
     covei_store_relaxed(&watch->is_named, result == COVE_OK);
     if (result != COVE_OK)

@@ -2,8 +2,8 @@
  * docs/protocols/lock-block-wait.md, BELL
  *
  * A bell has a name in the domain, made of the object's id, the slot and its generation, so that whoever sees that a slot wants to be
- * told can ring it. The slot's last hold word is 0 where there is none; else bit 0 armed · bit 1 UNHEARD: somebody could not ring it ·
- * the rest counts.
+ * told can ring it. The slot's last hold word: ARMED · UNHEARD: somebody could not ring it · THERE: there is one · above that a count, which
+ * also goes on when the slot has another member: a teller that was on his way to the one before must not disarm what this one has armed.
  *     the watcher  silences the bell, arms the word, arms the event anew (which changes it), and looks at his condition
  *     the teller   changes the condition, looks at the event, and if it is armed: rings every armed bell, disarms its word if it has not
  *                  been armed anew, then tries once to disarm the event, and wakes the sleepers
@@ -17,10 +17,6 @@
 #define COVEI_SYNC_WATCH_H
 
 #include "sync/event.h"
-
-#define COVEI_BELL_ARMED 1u
-#define COVEI_BELL_UNHEARD 2u
-#define COVEI_BELL_COUNT 4u
 
 void covei_tell_armed(covei_member *member, covei_a32 *event, uint32_t seen);
 

@@ -1,6 +1,7 @@
 /* Being told of changes by descriptors and by callbacks, of blocks and streams. */
 #include "tests/support.h"
 
+#include "stream/stream.h"
 #include "sync/watch.h"
 
 #include <fcntl.h>
@@ -731,6 +732,30 @@ static int use_in_a_child_without_handlers(void *context) {
     int status;
     waitpid(pid, &status, 0);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+TEST(a_teller_that_is_late_does_not_disarm_who_came_next_in_the_slot) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    assert_int_equal(read_all(reader), 0);
+    uint32_t slot = covei_load_relaxed(&reader->member.slot);
+    covei_a32 *word = &writer->member.slots[slot].hold[COVEI_SLOT_BELL];
+    uint32_t seen = covei_load_seqcst(word); /* as the teller sees it, before he rings */
+    assert_true(seen & COVEI_BELL_ARMED);
+    cove_stream_close(reader);
+    assert_false(covei_load_seqcst(word) & (COVEI_BELL_THERE | COVEI_BELL_ARMED));
+
+    reader = open_stream(COVE_READ_WRITE, 0);
+    assert_int_equal(covei_load_relaxed(&reader->member.slot), slot);
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    assert_int_equal(read_all(reader), 0);
+    assert_false(covei_cas_seqcst(word, &seen, seen & ~COVEI_BELL_ARMED)); /* as he disarms it, when he has rung */
+    write_one(writer);
+    assert_true(is_readable(fd, 300));
+    assert_int_equal(read_all(reader), 1);
+    cove_stream_close(reader);
+    cove_stream_close(writer);
 }
 
 TEST(a_child_that_was_made_without_fork_handlers_has_bells_of_its_own) {
