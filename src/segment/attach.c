@@ -60,11 +60,11 @@ static cove_result open_again(covei_domain *domain, covei_dir dir, const char *n
     if (result != COVE_ERR_UNSUPPORTED)
         return result;
     result = covei_file_open(dir, name, access, out_file);
-    if (result == COVE_OK && !covei_leads(domain, name, *out_file, identity)) {
+    if (result == COVE_ERR_NOT_FOUND)
+        return COVEI_AGAIN;
+    if (result == COVE_OK && (result = covei_leads(domain, name, *out_file, identity)) != COVE_OK)
         covei_file_close(*out_file);
-        result = COVE_ERR_NOT_FOUND;
-    }
-    return result == COVE_ERR_NOT_FOUND ? COVEI_AGAIN : result;
+    return result;
 }
 
 /* Each lock is let go by itself: a child of posix_spawn may hold the description until its exec, and would pass for a member. */
@@ -161,9 +161,9 @@ static cove_result bury_leftover(const covei_request *request, covei_domain *dom
     cove_result result = COVE_OK;
     if (request->access == COVE_READ_ONLY) {
         result = covei_file_open(dir, request->name, COVE_READ_WRITE, &writable);
-        if (result == COVE_OK && !covei_leads(domain, request->name, writable, file_facts->identity)) {
+        if (result == COVE_OK && (result = covei_leads(domain, request->name, writable, file_facts->identity)) != COVE_OK) {
             covei_file_close(writable);
-            return COVEI_AGAIN;
+            return result;
         }
     }
     if (result == COVE_OK) {
@@ -179,6 +179,14 @@ static cove_result bury_leftover(const covei_request *request, covei_domain *dom
     return result;
 }
 
+/* Since D is held nobody can bury it. But it may have been buried just before, or removed, or retired: COVEI_AGAIN. */
+static cove_result look_once_more(covei_member *member, covei_file token_file) {
+    cove_result result = covei_leads(member->domain, member->name, token_file, member->identity);
+    if (result == COVE_OK && member->lifetime == COVE_WHILE_OWNED && covei_load_seqcst(&member->header->owner) == COVEI_OWNER_DOOMED)
+        return COVEI_AGAIN;
+    return result;
+}
+
 /* One round of OPEN. COVEI_AGAIN: start again by name. COVE_ERR_NOT_FOUND: nothing there, or nothing that counts. */
 static cove_result open_once(const covei_request *request, covei_domain *domain, covei_member *member, cove_opened *opened) {
     covei_file token_file = no_file, probe = no_file;
@@ -186,7 +194,7 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
     covei_facts_shm facts = {0};
     covei_dir dir;
     void *address = NULL;
-    bool is_leftover, leads;
+    bool is_leftover;
     cove_result result = covei_domain_dir(domain, &dir);
     if (result == COVE_OK)
         result = covei_file_open(dir, request->name, request->access, &token_file); /* 1 */
@@ -203,13 +211,11 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
     result = covei_is_leftover(token_file, (cove_lifetime)facts.lifetime, &is_leftover); /* 3: before its sizes matter to anybody */
     if (result == COVE_OK && is_leftover)
         result = bury_leftover(request, domain, dir, token_file, &file, &facts);
-    if (result != COVE_OK)
+    if (result != COVE_OK || (result = covei_leads(domain, request->name, token_file, file.identity)) != COVE_OK)
         goto out;
-    leads = covei_leads(domain, request->name, token_file, file.identity);
-    if (!leads || request->how == COVE_CREATE) { /* 4 */
-        result = leads ? covei_fail(COVE_ERR_EXISTS, 0, "create", "the name is taken, by a %s of %llu bytes", request->kind->name,
-                                    (unsigned long long)facts.object_bytes)
-                       : COVEI_AGAIN;
+    if (request->how == COVE_CREATE) { /* 4 */
+        result = covei_fail(COVE_ERR_EXISTS, 0, "create", "the name is taken, by a %s of %llu bytes", request->kind->name,
+                            (unsigned long long)facts.object_bytes);
         goto out;
     }
     if ((result = check_fit(request, &facts)) != COVE_OK || (result = fill_holes(request, dir, token_file, &file, &facts)) != COVE_OK ||
@@ -219,11 +225,8 @@ static cove_result open_once(const covei_request *request, covei_domain *domain,
     fill_member(member, request, domain, &facts, file.identity, probe, address);
     if ((result = take_token(member, token_file)) != COVE_OK) /* 5 to 7 */
         goto out;
-    /* 8: since D is held nobody can bury it. But it may have been buried just before, or removed, or retired. */
-    if (!covei_leads(domain, request->name, token_file, file.identity) ||
-        (member->lifetime == COVE_WHILE_OWNED && covei_load_seqcst(&member->header->owner) == COVEI_OWNER_DOOMED)) {
+    if ((result = look_once_more(member, token_file)) != COVE_OK) { /* 8 */
         undo_token(member, token_file);
-        result = COVEI_AGAIN;
         goto out;
     }
     *opened = (cove_opened){.created = false, .owner = adopt(member)};
@@ -528,11 +531,12 @@ static cove_result revive_once(covei_member *member) {
         covei_store_relaxed(&member->probe, (uint64_t)inherited.handle);
         goto out;
     }
-    if (!covei_leads(member->domain, member->name, token_file, member->identity)) {
+    if ((result = look_once_more(member, token_file)) != COVE_OK) {
         undo_token(member, token_file);
         covei_store_relaxed(&member->probe, (uint64_t)inherited.handle);
-        result = covei_fail(COVE_ERR_FORKED, 0, "attach again",
-                            "the object was removed or replaced before this child of fork used it; open it again by name");
+        if (result == COVEI_AGAIN)
+            result = covei_fail(COVE_ERR_FORKED, 0, "attach again",
+                                "the object was removed or replaced before this child of fork used it; open it again by name");
         goto out;
     }
     adopt(member);

@@ -42,8 +42,8 @@ typedef struct covei_corpse {
     const uint8_t *id; /* 16 bytes, or null: none was read */
 } covei_corpse;
 
-/* Whether the name leads to this very file. */
-bool covei_leads(covei_domain *domain, const char *name, covei_file file, covei_identity identity);
+/* Whether the name leads to this very file. COVE_OK · COVEI_AGAIN it does not · else why that cannot be told, which is told. */
+cove_result covei_leads(covei_domain *domain, const char *name, covei_file file, covei_identity identity);
 
 /* Removes the name if it leads to the file. *out_removed tells whether it did (may be null).
  * COVE_OK · COVEI_AGAIN somebody is at it · COVE_ERR_ACCESS */

@@ -20,11 +20,19 @@ bool covei_back_off(uint32_t *tries, cove_time_ns start_ns) {
     return true;
 }
 
-bool covei_leads(covei_domain *domain, const char *name, covei_file file, covei_identity identity) {
+cove_result covei_leads(covei_domain *domain, const char *name, covei_file file, covei_identity identity) {
     covei_file_facts facts, found;
     covei_dir dir;
-    return covei_domain_dir(domain, &dir) == COVE_OK && covei_file_look(file, &facts) == COVE_OK && facts.has_name &&
-           covei_file_find(dir, name, &found) == COVE_OK && covei_identity_equal(found.identity, identity);
+    cove_result result = covei_domain_dir(domain, &dir);
+    if (result == COVE_OK)
+        result = covei_file_look(file, &facts);
+    if (result == COVE_OK && !facts.has_name)
+        return COVEI_AGAIN;
+    if (result == COVE_OK)
+        result = covei_file_find(dir, name, &found);
+    if (result == COVE_ERR_NOT_FOUND || (result == COVE_OK && !covei_identity_equal(found.identity, identity)))
+        return COVEI_AGAIN;
+    return result;
 }
 
 /* Some file systems give inode numbers twice; so before a name is removed the ids are compared too. */
@@ -50,8 +58,11 @@ cove_result covei_unname(const covei_corpse *corpse, bool *out_removed) {
     if (result != COVE_OK)
         return result;
     result = covei_domain_dir(corpse->domain, &dir);
-    if (result == COVE_OK && covei_leads(corpse->domain, corpse->name, corpse->file, corpse->identity) &&
-        (!corpse->id || has_id(dir, corpse->name, corpse->id))) {
+    if (result == COVE_OK)
+        result = covei_leads(corpse->domain, corpse->name, corpse->file, corpse->identity);
+    if (result == COVEI_AGAIN) {
+        result = COVE_OK; /* nothing of ours is left there */
+    } else if (result == COVE_OK && (!corpse->id || has_id(dir, corpse->name, corpse->id))) {
         result = covei_file_unlink(dir, corpse->name);
         if (out_removed)
             *out_removed = result == COVE_OK;
@@ -153,10 +164,13 @@ cove_result covei_member_file(covei_member *member, cove_access access, covei_fi
     result = covei_domain_dir(member->domain, &dir);
     if (result == COVE_OK)
         result = covei_file_open(dir, member->name, access, out_file);
-    if (result == COVE_OK && !covei_leads(member->domain, member->name, *out_file, member->identity)) {
-        covei_file_close(*out_file);
+    if (result != COVE_OK)
+        return result;
+    result = covei_leads(member->domain, member->name, *out_file, member->identity);
+    if (result == COVEI_AGAIN)
         result = covei_fail(COVE_ERR_LOST, 0, "open again", "the name no longer leads to the object");
-    }
+    if (result != COVE_OK)
+        covei_file_close(*out_file);
     return result;
 }
 

@@ -328,6 +328,27 @@ TEST(another_user_gets_what_the_mode_allows) {
     assert_int_equal(chmod(test_domain, 0700), 0);
 }
 
+static int remove_where_nothing_can_be_looked_up(void *context) {
+    (void)context;
+    cove_block *block;
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.how = COVE_OPEN}));
+    become(1234, false);
+    return cove_block_remove(block) != COVE_ERR_ACCESS;
+}
+
+TEST(a_name_that_cannot_be_looked_up_is_not_thought_to_be_gone) {
+    if (geteuid() != 0)
+        skip();
+    cove_block *block;
+    uint64_t value = 1;
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .mode = 0666}));
+    assert_int_equal(end_of(child(remove_where_nothing_can_be_looked_up, NULL)), 0);  /* the domain is 0700 */
+    expect(COVE_ERR_TIMEOUT, cove_block_wait(block, 0, cove_now() + 50000000, NULL)); /* and not that it was removed */
+    expect(COVE_OK, cove_block_set(block, &value, sizeof value, COVE_TRY));
+    assert_int_equal(end_of(child(open_as, &(attempt){0, COVE_READ_WRITE, COVE_OK, false, false})), 0);
+    cove_block_close(block);
+}
+
 static int make_as(void *context) {
     cove_block *block;
     become(*(uid_t *)context, false);
