@@ -563,7 +563,7 @@ static int use_huge_pages(void *context) {
         return NOT_HERE;
     cove_result result = cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 100});
     if (result == COVE_ERR_SPACE || result == COVE_ERR_MEMORY)
-        return NOT_HERE; /* no huge pages are set aside here */
+        return printf("    no huge pages are set aside here: sysctl vm.nr_hugepages=16\n"), NOT_HERE;
     if (result != COVE_OK || cove_block_set(block, "x", 1, COVE_TRY) != COVE_OK)
         return 1;
     cove_block_close(block);
