@@ -139,6 +139,13 @@ KILLED = [
      "    case COVEI_OWN_HELD: return thorough && !covei_own_is_alive(&queue->member, own);",
      "    case COVEI_OWN_HELD: return false;",
      "queue: reserve, commit", "kill"),
+    ("a request that is done with before its reply is sent", "", "src/call/server.c",
+     "    cove_result result = reserved == COVE_OK ? send_reply(request->held, request, head, loan, fits ? size_bytes : 0) : reserved;",
+     "    cove_result early = cove_queue_done(server->service.requests, &request->message);\n"
+     "    cove_result result = reserved == COVE_OK ? send_reply(request->held, request, head, loan, fits ? size_bytes : 0) : reserved;\n"
+     "    leave(server, request->held);\n"
+     "    return early == COVE_OK ? result : early;",
+     "call: take, reply", "kill"),
     ("a bell that rings only when it is rung", "CRASH sync/watch.c ring, PAIR bell", "src/platform/linux/bell.c",
      "    timerfd_settime(timer, 0, &when, NULL);",
      "    when.it_value.tv_sec += 60;\n    timerfd_settime(timer, 0, &when, NULL);",
@@ -229,7 +236,7 @@ def look_at_the_list():
 
 
 def library(directory):
-    return [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "stream", "queue", "inspect")
+    return [str(p) for part in ("base", "platform", "platform/linux", "segment", "sync", "block", "stream", "queue", "call", "inspect")
             for p in sorted((directory / "src" / part).glob("*.c")) if not p.name.endswith("_test.c")]
 
 
@@ -262,7 +269,7 @@ def fails(command, seconds, environment=None):
 
 
 def caught_by_death(directory, operation, mode):
-    stride = "29" if operation.startswith(("create", "open", "queue: take past")) or mode == "stop" else "1"  # thousands of instructions, or hundreds
+    stride = "29" if operation.startswith(("create", "open", "queue: take past", "call:")) or mode == "stop" else "1"  # thousands of instructions, or hundreds
     if not compiled(directory, "cove-kill", [str(p) for p in sorted((directory / "tests/kill").glob("*.c"))], "-O2", "-Wl,-z,now"):
         return ""
     return fails([str(directory / "cove-kill"), "--exactly", operation, "--mode", mode, "--stride", stride, "--first"], 240)

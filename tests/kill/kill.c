@@ -477,13 +477,13 @@ int main(int argc, char **argv) {
     static const struct {
         const subject *of;
         const operation *operations;
-    } all[] = {{&blocks, block_operations}, {&streams, stream_operations}, {&queues, queue_operations}};
+    } all[] = {{&blocks, block_operations}, {&streams, stream_operations}, {&queues, queue_operations}, {&calls, call_operations}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (const operation *o = all[i].operations; o->name; o++)
             for (mode m = KILL; m <= AGAIN; m++) {
                 if ((stops_at_first && total.first_why) || !strstr(o->name, only) || (exactly && strcmp(o->name, exactly) != 0) ||
                     (except && strstr(o->name, except)) || (wanted_mode && strcmp(mode_names[m], wanted_mode)) ||
-                    (m != KILL && o->more & SURVIVOR_HOLDS) || (m == WAITER && o->alone))
+                    (m != KILL && o->more & SURVIVOR_HOLDS) || (m == WAITER && (o->alone || !all[i].of->wait)))
                     continue;
                 of = all[i].of;
                 if (places && m == KILL)

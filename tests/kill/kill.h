@@ -12,6 +12,9 @@
 
 #define VALUE_BYTES 512
 
+/* What was found wrong. */
+typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
+
 /* What is shared by the parent, which survives, and the child, which dies. Lies in shared memory. */
 typedef struct scene {
     cove_block *block;    /* of the child: opened there by `open`, before the stepping */
@@ -23,6 +26,15 @@ typedef struct scene {
     cove_value value;
     cove_queue *queue, *queue_survivor;
     cove_message message;
+    cove_server *server, *server_survivor;
+    cove_client *client;
+    cove_request request;
+    pid_t partner[4]; /* processes on the other side of a call, which live */
+    unsigned partners;
+    uint64_t calls; /* tags given to requests; `seen` counts how often each was carried out */
+    wrong noted;    /* what a server found wrong */
+    const char *why;
+    bool is_over; /* whoever serves may go */
     /* Of messages, by tag: those of survivors from 1 on, the child's from CHILD_TAGS on. */
     uint8_t seen[256];      /* how often a survivor got it */
     uint8_t had[256];       /* the child got it, and had returned from that: 1; and was done with it: 2 */
@@ -47,9 +59,6 @@ typedef struct scene {
     bool has_heir; /* somebody else has worked on it after the death, and was killed too */
 } scene;
 
-/* What was found wrong. */
-typedef enum wrong { FINE, HUNG, TORN, LOST, LEAKED, WRONGS } wrong;
-
 /* Who works on after a death, and is killed in turn: attached already, or a newcomer (then `open` is null). Has handles of its own. */
 typedef struct heir {
     void (*open)(scene *s);
@@ -63,11 +72,11 @@ typedef struct subject {
     wrong (*survive)(const struct operation *o, scene *s, const char **out_why); /* everything that survivors may want to do, and the end */
     wrong (*look)(const struct operation *o, scene *s, const char **out_why);    /* what must be possible while the process is stopped */
     int (*wait)(const struct operation *o, scene *s,
-                unsigned kind); /* a waiter beside the killed one: 0 when it got what it waited for in time */
+                unsigned kind); /* a waiter beside the killed one: 0 when it got what it waited for in time; null: no such mode */
     void (*feed)(scene *s);     /* in the parent, after the death: makes sure that there is something to get for the waiter */
     heir attached, newcomer;
 } subject;
-extern const subject blocks, streams, queues;
+extern const subject blocks, streams, queues, calls;
 
 typedef struct operation {
     const char *name;
@@ -86,7 +95,7 @@ typedef struct operation {
 } operation;
 /* The survivor holds what the operation waits for until it is over, so nobody else goes on after a death, nor beside one who is stopped. */
 #define SURVIVOR_HOLDS (1u << 31)
-extern const operation block_operations[], stream_operations[], queue_operations[];
+extern const operation block_operations[], stream_operations[], queue_operations[], call_operations[];
 
 extern const char *kill_domain;
 
