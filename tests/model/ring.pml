@@ -11,7 +11,7 @@
  * CONFIG lossless    -DP0=3 -DP1=0 -DK=1 -DM=2 -DLOSSLESS
  * LARGE writers2     -DP0=2 -DP1=2 -DK=2 -DM=4
  * LARGE copies2      -DP0=1 -DP1=1 -DK=1 -DM=3 -DCOPIES
- * LARGE borrows2     -DP0=2 -DP1=1 -DK=1 -DM=3 -DBORROWS
+ * LARGE borrows2     -DP0=1 -DP1=1 -DK=1 -DM=3 -DBORROWS
  * LARGE lossless2    -DP0=1 -DP1=1 -DK=1 -DM=3 -DLOSSLESS
  *
  * MUTATION CELL_FIRST in writers        the cell is looked at before the confirmation
