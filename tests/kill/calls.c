@@ -242,7 +242,7 @@ static wrong survive(const operation *o, scene *s, const char **out_why) {
     } else {
         w = see_off(s, s->server_survivor, 0, out_why);
     }
-    for (uint64_t tag = 1; w == FINE && s->finished && !s->has_heir && tag < s->calls; tag++)
+    for (uint64_t tag = 1; w == FINE && s->finished && !s->has_heir && tag <= s->calls; tag++)
         if (s->seen[tag] > 1)
             w = fail_why(LOST, out_why, "a request was carried out twice without a death");
     with.opened = &opened;
