@@ -3,7 +3,7 @@
  *
  * Claims: where nothing moves any more, no watcher that lives waits for a change that he has not seen, nor does the sleeper, unless who made the last
  * change was killed before he had told, or could not tell: for that a bell rings by itself after a second. Each change that is told to the
- * end makes good for all before it.
+ * end makes good for all before it. Every bell of who lives can be reached here: UNHEARD is not in this model.
  *
  * CONFIG told    -DROUNDS=2 -DMAXD=0 -DLIVES=1 -DLIMITS=0
  * CONFIG sleeper -DROUNDS=1 -DMAXD=1 -DLIVES=1 -DLIMITS=0 -DSLEEPER
@@ -27,7 +27,7 @@
 /* Of a count only one thing matters: whether it is still what somebody saw. So there are no counts here, but for each of those a bit that says
  * so, which is cleared wherever the count would go on. */
 bit event_armed, event_is_seen[3];               /* the event word; 0: the sleeper, 1 and 2: who tell */
-bit armed, unheard, is_there, word_is_seen[3];   /* the bell's word; not there: none */
+bit armed, is_there, word_is_seen[3];            /* the bell's word; not there: none */
 bit watching;                             /* the slot's bit in the header */
 byte life = 1; bit lives = 1;             /* generation of the slot · its byte is held */
 byte clearing;                            /* CLEAR of it: process + 1 */
@@ -53,15 +53,13 @@ bit was_first[3], is_first, first_is_armed;
 /* Under CLEAR, and the slot's byte is free. */
 inline forget_bell() {
     watching = 0; DIE;
-    if :: is_there -> atomic { is_there = 0; armed = 0; unheard = 0 } DIE :: else fi /* its name goes first: it is nobody's by now */
+    if :: is_there -> atomic { is_there = 0; armed = 0 } DIE :: else fi /* its name goes first: it is nobody's by now */
 }
 
 proctype Watcher() {
-    bit had_unheard, polled; /* polled: its own thread looks */
-
 begin:
     atomic {
-        is_there = 1; armed = 0; unheard = 0; COUNT(word_is_seen);
+        is_there = 1; armed = 0; COUNT(word_is_seen);
 #ifdef RESET
         is_first = 1
 #endif
@@ -73,7 +71,7 @@ begin:
 wait:
     waits = 1;
 end_wait:
-    atomic { (rung[life] || SLICE_ENDS || (polled && value > seen)); waits = 0 };
+    atomic { (rung[life] || SLICE_ENDS); waits = 0 };
 look:
     if
     :: value > seen -> seen++; goto wait /* the descriptor stays readable: he comes again */
@@ -86,7 +84,7 @@ look:
     rung[life] = 0; DIE;                                                        /* 1 */
 #endif
     atomic {                                                                    /* 2 */
-        had_unheard = unheard; unheard = 0; armed = 1;
+        armed = 1;
 #ifndef WORD_AS_BEFORE
         COUNT(word_is_seen);
 #endif
@@ -96,7 +94,6 @@ look:
 #endif
     };
     DIE;
-    if :: had_unheard -> polled = 1 :: else fi;
     atomic {                                                                    /* 3 */
         event_armed = 1; owed = 0;
 #ifndef EVENT_AS_BEFORE
@@ -124,7 +121,7 @@ look:
 
 killed:
     atomic {
-        lives = 0; listens[life] = 0; rung[life] = 0; waits = 0; had_unheard = 0; polled = 0;
+        lives = 0; listens[life] = 0; rung[life] = 0; waits = 0;
         if :: clearing == 1 -> clearing = 0 :: else fi
     }
     if :: life == LIVES -> goto end :: else fi;
@@ -139,7 +136,7 @@ end:
 }
 
 proctype Teller(byte me) {
-    byte n, bell; bit e_armed, told, owes, won;
+    byte n, bell; bit e_armed, told, owes, won, clears;
     do
     :: n == ROUNDS -> break
     :: else ->
@@ -162,24 +159,23 @@ proctype Teller(byte me) {
         }
         bell = life;
 #ifdef DISARM_FIRST
-        atomic { if :: word_is_seen[me] && !unheard -> armed = 0 :: else fi } DIE;
+        atomic { if :: word_is_seen[me] -> armed = 0 :: else fi } DIE;
 #endif
         if
         :: atomic { limits < LIMITS -> limits++; told = 0; owed = 1 }
         :: atomic { listens[bell] -> rung[bell] = 1 } DIE;
 #ifndef DISARM_FIRST
-            atomic { if :: word_is_seen[me] && !unheard -> armed = 0 :: else fi } DIE
+            atomic { if :: word_is_seen[me] -> armed = 0 :: else fi } DIE
 #endif
         :: atomic { !listens[bell] && !lives } /* RECOVER, one try */
-            atomic { if :: !clearing -> clearing = me + 1; won = 1 :: else fi } DIE;
+            atomic { if :: !clearing -> clearing = me + 1; clears = 1 :: else fi } DIE;
             if
-            :: won ->
+            :: clears ->
                 if :: !lives -> forget_bell() :: else fi;
-                atomic { clearing = 0; won = 0 }
+                atomic { clearing = 0; clears = 0 }
             :: else
             fi
-        :: atomic { !listens[bell] && lives } DIE;
-            atomic { if :: word_is_seen[me] && armed -> unheard = 1; owed = 1 :: else fi } DIE
+        :: !listens[bell] && lives /* another lives there by now, who is yet to arm */
         fi;
 rang:
         atomic {                                                                        /* 7 */
@@ -208,7 +204,7 @@ killed:
     atomic {
         if :: clearing == me + 1 -> clearing = 0 :: else fi;
         if :: owes -> owed = 1; owed_sleep = 1 :: else fi;
-        event_is_seen[me] = 0; word_is_seen[me] = 0; bell = 0; told = 0; e_armed = 0;
+        event_is_seen[me] = 0; word_is_seen[me] = 0; bell = 0; told = 0; e_armed = 0; clears = 0;
         if :: owes && won -> disarmed = disarmed | asleep :: else fi
     }
 end:
