@@ -503,6 +503,11 @@ void covei_segment_close(covei_member *member) {
 
 /* ---- In a child of fork. */
 
+static cove_result fail_removed(void) {
+    return covei_fail(COVE_ERR_FORKED, 0, "attach again",
+                      "the object was removed or replaced before this child of fork used it; open it again by name");
+}
+
 /* Under the guard and the mutex of the revival. Nothing of the parent's is used but P, to reach the file. */
 static cove_result revive_once(covei_member *member) {
     cove_access access = member->is_read_only ? COVE_READ_ONLY : COVE_READ_WRITE;
@@ -522,8 +527,10 @@ static cove_result revive_once(covei_member *member) {
     if (result != COVE_OK)
         goto out;
     if (is_leftover) {
-        result =
-            covei_fail(COVE_ERR_FORKED, 0, "attach again", "the parent process has ended, and with it the object; fork first, then open");
+        result = covei_member_is_removed(member)
+                     ? fail_removed()
+                     : covei_fail(COVE_ERR_FORKED, 0, "attach again",
+                                  "the parent process has ended, and with it the object; fork first, then open");
         goto out;
     }
     covei_store_relaxed(&member->probe, (uint64_t)probe.handle);
@@ -535,8 +542,7 @@ static cove_result revive_once(covei_member *member) {
         undo_token(member, token_file);
         covei_store_relaxed(&member->probe, (uint64_t)inherited.handle);
         if (result == COVEI_AGAIN)
-            result = covei_fail(COVE_ERR_FORKED, 0, "attach again",
-                                "the object was removed or replaced before this child of fork used it; open it again by name");
+            result = fail_removed();
         goto out;
     }
     adopt(member);

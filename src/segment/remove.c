@@ -23,13 +23,14 @@ bool covei_back_off(uint32_t *tries, cove_time_ns start_ns) {
 cove_result covei_leads(covei_domain *domain, const char *name, covei_file file, covei_identity identity) {
     covei_file_facts facts, found;
     covei_dir dir;
-    cove_result result = covei_domain_dir(domain, &dir);
-    if (result == COVE_OK)
-        result = covei_file_look(file, &facts);
+    cove_result result = covei_file_look(file, &facts);
     if (result == COVE_OK && !facts.has_name)
         return COVEI_AGAIN;
     if (result == COVE_OK)
-        result = covei_file_find(dir, name, &found);
+        result = covei_domain_dir(domain, &dir);
+    if (result != COVE_OK) /* also where the domain is not found: it may only have been renamed */
+        return result;
+    result = covei_file_find(dir, name, &found);
     if (result == COVE_ERR_NOT_FOUND || (result == COVE_OK && !covei_identity_equal(found.identity, identity)))
         return COVEI_AGAIN;
     return result;
@@ -240,11 +241,11 @@ static cove_result remove_once(covei_domain *domain, const char *name, bool forc
         took_deadman = result == COVE_OK;
         if (result == COVE_ERR_BUSY) {
             covei_lock held;
-            result = covei_lock_probe(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_SHARED, &held);
-            if (result == COVE_OK)
-                result = held == COVEI_LOCK_EXCLUSIVE ? COVEI_AGAIN
-                                                      : covei_fail(COVE_ERR_IN_USE, 0, "remove",
-                                                                   "somebody is attached (see: cove stat %s); remove it by force", name);
+            result = covei_lock_probe(file, COVEI_BYTE_DEADMAN, COVEI_LOCK_EXCLUSIVE, &held);
+            if (result == COVE_OK && held == COVEI_LOCK_SHARED)
+                result = covei_fail(COVE_ERR_IN_USE, 0, "remove", "somebody is attached (see: cove stat %s); remove it by force", name);
+            else if (result == COVE_OK) /* who buries or removes it has it, or has let it go just now */
+                result = COVEI_AGAIN;
         }
         if (result != COVE_OK)
             goto out;

@@ -16,7 +16,8 @@ static const covei_dir no_dir = {COVEI_NO_HANDLE};
 
 /* ---- Telling. */
 
-/* CRASH: killed anywhere: some have been rung, and the event is still armed: the next change rings the others. */
+/* False: it could not be rung now, and should be with the next change.
+ * CRASH: killed anywhere: some have been rung, and the event is still armed: the next change rings the others. */
 static bool ring(covei_member *member, covei_dir dir, uint32_t index) {
     covei_slot_shm *slot = &member->slots[index];
     char name[COVEI_BELL_NAME_BYTES];
@@ -26,18 +27,21 @@ static bool ring(covei_member *member, covei_dir dir, uint32_t index) {
         return true;
     covei_bell_name(member->id, index, covei_slot_generation(covei_load_seqcst(&slot->word)), name);
     cove_result result = covei_bell_ring(dir, name);
-    if (result == COVE_OK)
+    if (result == COVE_OK) {
         covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word & ~COVEI_BELL_ARMED); /* not if it has been armed anew meanwhile */
-    else if (result == COVE_ERR_NOT_FOUND && covei_slot_is_alive(member, index, &is_alive) == COVE_OK && !is_alive)
-        covei_slot_recover(member, index);
-    else if (result == COVE_ERR_LIMIT) /* our own fault, and not for long */
+        return true;
+    }
+    if (result == COVE_ERR_LIMIT) /* our own fault, and not for long */
         return false;
-    else /* it lives, and we cannot reach it: from its next look on it lets its own thread look */
-        covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word | COVEI_BELL_UNHEARD);
-    return true;
+    if (covei_slot_is_alive(member, index, &is_alive) == COVE_OK && !is_alive) {
+        covei_slot_recover(member, index);
+        return true;
+    }
+    covei_cas_seqcst(&slot->hold[COVEI_SLOT_BELL], &word, word | COVEI_BELL_UNHEARD); /* from its next look on its own thread looks */
+    return false;
 }
 
-/* False: some could not be rung now, and should be with the next change. */
+/* False: as there, of some. */
 static bool ring_bells(covei_member *member) {
     covei_dir dir;
     bool is_in = false, are_told = true;
@@ -405,19 +409,29 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
     return result;
 }
 
+/* Somebody cannot reach this bell: from here on the thread looks, and nobody tries any more. False: there is none. */
+static bool look_by_ourselves(covei_watch *watch, covei_a32 *word) {
+    enter();
+    bool looks = enlist(watch) == COVE_OK;
+    if (looks) {
+        covei_store_relaxed(&watch->is_named, 0);
+        covei_and_seqcst(word, ~(COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
+        covei_bell_touch(&list.control); /* it may be waiting for rings alone */
+    }
+    leave();
+    return looks;
+}
+
 void covei_watch_rearm(covei_watch *watch) {
     covei_bell_silence(&watch->bell, SLICE_NS);
     if (!covei_load_relaxed(&watch->is_named))
         return;
     covei_a32 *word = &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
     uint32_t seen = covei_load_relaxed(word);
-    while (!covei_cas_seqcst(word, &seen, ((seen + COVEI_BELL_COUNT) & ~COVEI_BELL_UNHEARD) | COVEI_BELL_ARMED)) /* PAIR bell */
-        ;
-    if (covei_unlikely(seen & COVEI_BELL_UNHEARD)) { /* somebody cannot reach us: then our thread looks */
-        enter();
-        covei_store_relaxed(&watch->is_named, enlist(watch) != COVE_OK);
-        leave();
-    }
+    do {
+        if (covei_unlikely(seen & COVEI_BELL_UNHEARD) && look_by_ourselves(watch, word))
+            return;
+    } while (!covei_cas_seqcst(word, &seen, ((seen + COVEI_BELL_COUNT) & ~COVEI_BELL_UNHEARD) | COVEI_BELL_ARMED)); /* PAIR bell */
     /* Counted, unlike the arming of a sleeper, who compares the word once more when he goes to sleep: a teller that is on his way must see
      * that this is a new arming. */
     seen = covei_load_relaxed(watch->event);

@@ -9,10 +9,10 @@
  *                  been armed anew, then tries once to disarm the event, and wakes the sleepers
  * Rung before disarmed: whoever dies in between has rung once too often, not too seldom. Who dies between the change and the look rings
  * nobody; for that a bell rings by itself each second. Whoever arms while a teller is on his way looks at his condition after it, and so
- * sees the change; the event then stays armed for the next.
+ * sees the change; the event then stays armed for the next, as it does where a bell could not be rung.
  *
  * Where a bell can have no name (a read-only member, no /proc), or is not heard (others may not reach it), a thread of the library's looks,
- * and rings it from inside. */
+ * and rings it from inside; its word is not armed. */
 #ifndef COVEI_SYNC_WATCH_H
 #define COVEI_SYNC_WATCH_H
 

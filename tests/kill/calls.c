@@ -12,7 +12,7 @@
 #define WARM 2u  /* the partner has called once before */
 
 /* How long a partner may wait for its answer: far less than to its own deadline. */
-#define PATIENCE_MS 2000
+#define PATIENCE_MS 8000
 
 typedef struct question {
     uint64_t tag;
@@ -103,8 +103,8 @@ static void start_server(scene *s) {
 /* Until a request waits. */
 static void see_a_request(scene *s) {
     cove_queue_info info = {0};
-    for (int tries = 0; !info.ready_count; tries++) {
-        if (tries == 20000 || cove_queue_get_info(s->queue_survivor, &info) != COVE_OK)
+    for (cove_time_ns end = cove_in_ms(PATIENCE_MS); !info.ready_count;) {
+        if (cove_now() > end || cove_queue_get_info(s->queue_survivor, &info) != COVE_OK)
             kill_die("no request");
         usleep(50);
     }

@@ -163,6 +163,7 @@ MODELLED = [
     ("a descriptor that is looked at before it is armed", "PAIR bell", "bell", "LOOK_EARLY"),
     ("a bell that is disarmed before it is rung", "CRASH sync/watch.c ring, PAIR bell", "bell", "DISARM_FIRST"),
     ("a count of bells that begins anew with each member", "PAIR bell", "bell", "RESET"),
+    ("a change that is done with though a bell was not reached", "PAIR bell", "bell", "UNHEARD_TOLD"),
     ("a notification in the sequence", "PAIR notified", "notify", "SAME_WORD"),
     ("a cell that is looked at before its confirmation", "PAIR published", "ring", "CELL_FIRST"),
     ("a writer that does not notice who joins", "PAIR awaited", "ring", "NO_EPOCH"),

@@ -1,15 +1,21 @@
-/* BELL (docs/protocols/lock-block-wait.md): a watcher with a descriptor, who may be killed and followed by another in the same slot, two who
- * change something and tell, each perhaps killed at any step or without a descriptor to ring with, and somebody who sleeps at the same event.
+/* BELL (docs/protocols/lock-block-wait.md): watchers with descriptors, each of whom may be killed, close in order, or lose his descriptors and
+ * open the bell again, and is followed by another in the same slot; two who change something and tell, each perhaps killed at any step or without
+ * a descriptor to ring with, or never able to reach a bell; and somebody who sleeps at the same event.
  *
  * Claims: where nothing moves any more, no watcher that lives waits for a change that he has not seen, nor does the sleeper, unless who made the last
  * change was killed before he had told, or could not tell: for that a bell rings by itself after a second. Each change that is told to the
- * end makes good for all before it. Every bell of who lives can be reached here: UNHEARD is not in this model.
+ * end makes good for all before it, and whom somebody could not reach and has looked since hears of every change.
  *
- * CONFIG told    -DROUNDS=2 -DMAXD=0 -DLIVES=1 -DLIMITS=0
- * CONFIG sleeper -DROUNDS=1 -DMAXD=1 -DLIVES=1 -DLIMITS=0 -DSLEEPER
- * CONFIG dying   -DROUNDS=2 -DMAXD=1 -DLIVES=1 -DLIMITS=1
- * CONFIG lives   -DROUNDS=2 -DMAXD=1 -DLIVES=2 -DLIMITS=0
- * LARGE  lives2  -DROUNDS=2 -DMAXD=2 -DLIVES=2 -DLIMITS=1
+ * CONFIG told     -DROUNDS=2
+ * CONFIG sleeper  -DROUNDS=1 -DMAXD=1 -DSLEEPER
+ * CONFIG dying    -DROUNDS=2 -DMAXD=1 -DLIMITS=1
+ * CONFIG lives    -DROUNDS=2 -DMAXD=1 -DLIVES=2
+ * CONFIG closing  -DROUNDS=2 -DLIVES=2 -DCLOSES
+ * CONFIG reopened -DROUNDS=2 -DREOPENS=1
+ * CONFIG far      -DROUNDS=2 -DFAR
+ * CONFIG watchers -DROUNDS=1 -DWATCHERS=2
+ * LARGE  lives2   -DROUNDS=2 -DMAXD=2 -DLIVES=2 -DLIMITS=1
+ * LARGE  all      -DROUNDS=2 -DMAXD=1 -DLIVES=2 -DCLOSES -DREOPENS=1 -DFAR
  *
  * MUTATION LOOK_EARLY in told         the watcher looks before he has armed
  * MUTATION SILENCE_LAST in told       and silences the bell after he has looked
@@ -22,92 +28,160 @@
  * MUTATION WAKE_IF_WON in sleeper     sleepers are woken only where the event could be disarmed
  * MUTATION RESET in lives             the count of the bell's word begins anew with each life of the slot
  * MUTATION NO_SLICE in dying          a bell does not ring by itself
+ * MUTATION UNHEARD_TOLD in far        the event is disarmed though somebody cannot be reached
+ * MUTATION DISARM_UNHEARD in far      whoever cannot reach a bell disarms its word, and does not mark it
+ * MUTATION UNPOLLED in far            nobody looks on behalf of whom somebody cannot reach
+ * MUTATION REOPEN_SILENT in reopened  a bell that is opened again does not ring at once
  */
-#define BELLS (LIVES + 1)
+#ifndef MAXD
+#define MAXD 0
+#endif
+#ifndef LIVES
+#define LIVES 1
+#endif
+#ifndef LIMITS
+#define LIMITS 0
+#endif
+#ifndef REOPENS
+#define REOPENS 0
+#endif
+#ifndef WATCHERS
+#define WATCHERS 1
+#endif
+#ifdef FAR
+#define REACHES(process) (process != 2)
+#else
+#define REACHES(process) true
+#endif
+#ifdef CLOSES
+#define MAY_CLOSE true
+#else
+#define MAY_CLOSE false
+#endif
+
 /* Of a count only one thing matters: whether it is still what somebody saw. So there are no counts here, but for each of those a bit that says
  * so, which is cleared wherever the count would go on. */
-bit event_armed, event_is_seen[3];               /* the event word; 0: the sleeper, 1 and 2: who tell */
-bit armed, is_there, word_is_seen[3];            /* the bell's word; not there: none */
-bit watching;                             /* the slot's bit in the header */
-byte life = 1; bit lives = 1;             /* generation of the slot · its byte is held */
-byte clearing;                            /* CLEAR of it: process + 1 */
-bit listens[BELLS], rung[BELLS];          /* of each life's bell: somebody has the socket · it is readable */
-byte value, seen;                         /* changes made · of which the watcher has had */
-bit waits, asleep; byte needed = 1;       /* the watcher at his descriptor · the sleeper on the event, until so many changes */
-bit owed, owed_sleep;                     /* ghosts: the last change was not told · nor woke who sleeps */
+typedef counted { bit is_seen[3] };       /* 0: the sleeper, 1 and 2: who tell */
+#define COUNT(word) word.is_seen[0] = 0; word.is_seen[1] = 0; word.is_seen[2] = 0
+
+/* One slot, and the bells of those who have it one after the other. */
+typedef place {
+    bit watching;                         /* its bit in the header */
+    bit is_there, armed, unheard;         /* the bell's word */
+    counted word;
+    byte life = 1; bit lives = 1;         /* its generation · its byte is held */
+    byte clearing;                        /* CLEAR of it: process + 1 */
+    bit listens[LIVES + 1], rung[LIVES + 1]; /* of each life's bell: somebody has the socket · it is readable */
+    byte seen;                            /* how many changes the watcher has had */
+    bit waits, polls;                     /* he is at his descriptor · his own thread looks for him */
+    bit owed;                             /* ghost: the last change was not told to him */
+#ifdef RESET /* what was seen at the first arming of a life is seen again at that of the next */
+    bit was_first[3], is_first, first_is_armed;
+#endif
+};
+place at[WATCHERS];
+bit event_armed; counted event;           /* the event word */
+byte value, reopens, deaths, limits;      /* changes made · and how often what may happen has */
+bit asleep; byte needed = 1;              /* the sleeper is on the event, until so many changes */
+bit owed_sleep;                           /* ghost: the last change did not wake who sleeps */
 bit disarmed;                             /* ghost: by one who was killed before he woke who slept then */
-byte deaths, limits;
 
 #define DIE if :: skip :: atomic { deaths < MAXD -> deaths++ } goto killed fi
 #ifdef NO_SLICE
-#define SLICE_ENDS false
+#define SLICE_ENDS(w) false
 #else
-#define SLICE_ENDS owed
+#define SLICE_ENDS(w) at[w].owed
+#endif
+#ifdef UNPOLLED
+#define POLL_FINDS(w) false
+#else
+#define POLL_FINDS(w) (at[w].polls && value > at[w].seen)
 #endif
 
-#define COUNT(is_seen) is_seen[0] = 0; is_seen[1] = 0; is_seen[2] = 0
-#ifdef RESET /* what was seen at the first arming of a life is seen again at that of the next */
-bit was_first[3], is_first, first_is_armed;
-#endif
-
-/* Under CLEAR, and the slot's byte is free. */
-inline forget_bell() {
-    watching = 0; DIE;
-    if :: is_there -> atomic { is_there = 0; armed = 0 } DIE :: else fi /* its name goes first: it is nobody's by now */
+/* By its member, or under CLEAR, where nobody is a member. */
+inline forget_bell(w) {
+    at[w].watching = 0; DIE;
+    if :: at[w].is_there -> atomic { at[w].is_there = 0; at[w].armed = 0; at[w].unheard = 0 } DIE :: else fi /* its name goes first: it is nobody's by now */
 }
 
-proctype Watcher() {
+/* Whoever has two watchers' owed at once. */
+inline set_owed(is_owed) {
+    at[0].owed = is_owed;
+#if WATCHERS > 1
+    at[1].owed = is_owed
+#endif
+}
+
+proctype Watcher(byte me) {
 begin:
     atomic {
-        is_there = 1; armed = 0; COUNT(word_is_seen);
+        at[me].is_there = 1; at[me].armed = 0; at[me].unheard = 0; COUNT(at[me].word);
 #ifdef RESET
-        is_first = 1
+        at[me].is_first = 1
 #endif
     };
     DIE;
-    listens[life] = 1; DIE;
-    watching = 1; DIE;
-    rung[life] = 1; DIE;
+    at[me].listens[at[me].life] = 1; DIE;
+    atomic { at[me].watching = 1; at[me].polls = 0 } DIE;
+#ifndef REOPEN_SILENT
+    at[me].rung[at[me].life] = 1; DIE;
+#else
+    at[me].rung[at[me].life] = !reopens; DIE;
+#endif
 wait:
-    waits = 1;
+    at[me].waits = 1;
 end_wait:
-    atomic { (rung[life] || SLICE_ENDS); waits = 0 };
+    if
+    :: atomic { at[me].rung[at[me].life] || SLICE_ENDS(me) || POLL_FINDS(me) -> at[me].waits = 0 }
+    :: atomic { MAY_CLOSE && at[me].life < LIVES -> at[me].waits = 0 } goto close
+    :: atomic { reopens < REOPENS -> reopens++; at[me].waits = 0; at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0 } goto begin
+    fi;
 look:
     if
-    :: value > seen -> seen++; goto wait /* the descriptor stays readable: he comes again */
+    :: value > at[me].seen -> at[me].seen++; goto wait /* the descriptor stays readable: he comes again */
     :: else
     fi;
 #ifdef LOOK_EARLY
-    if :: value > seen -> goto wait :: else fi;
+    if :: value > at[me].seen -> goto wait :: else fi;
 #endif
 #ifndef SILENCE_LAST
-    rung[life] = 0; DIE;                                                        /* 1 */
+    at[me].rung[at[me].life] = 0; DIE;                                                        /* 1 */
 #endif
+    if :: at[me].polls -> goto armed :: else fi;
     atomic {                                                                    /* 2 */
-        armed = 1;
+        if
+        :: at[me].unheard -> at[me].polls = 1 /* and the word is disarmed, once that is so */
+        :: else ->
+            at[me].armed = 1;
 #ifndef WORD_AS_BEFORE
-        COUNT(word_is_seen);
+            COUNT(at[me].word);
 #endif
 #ifdef RESET
-        if :: is_first -> word_is_seen[1] = was_first[1]; word_is_seen[2] = was_first[2] :: else fi;
-        first_is_armed = is_first; is_first = 0
+            if :: at[me].is_first -> at[me].word.is_seen[1] = at[me].was_first[1]; at[me].word.is_seen[2] = at[me].was_first[2] :: else fi;
+            at[me].first_is_armed = at[me].is_first; at[me].is_first = 0
 #endif
+        fi
     };
     DIE;
-    atomic {                                                                    /* 3 */
-        event_armed = 1; owed = 0;
+    if
+    :: at[me].polls -> atomic { at[me].armed = 0; at[me].unheard = 0 } DIE
+    :: else ->
+        atomic {                                                                /* 3 */
+            event_armed = 1; at[me].owed = 0;
 #ifndef EVENT_AS_BEFORE
-        COUNT(event_is_seen)
+            COUNT(event)
 #endif
-    };
-    DIE;
+        };
+        DIE
+    fi;
+armed:
     if
 #ifdef LOOK_EARLY
     :: false
 #else
-    :: value > seen ->                                                          /* 4 */
+    :: value > at[me].seen ->                                                          /* 4 */
 #ifndef NO_TOUCH
-        rung[life] = 1
+        at[me].rung[at[me].life] = 1
 #else
         skip
 #endif
@@ -115,73 +189,94 @@ look:
     :: else
     fi;
 #ifdef SILENCE_LAST
-    DIE; rung[life] = 0;
+    DIE; at[me].rung[at[me].life] = 0;
 #endif
     goto wait;
 
+close:
+    atomic { at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0; at[me].polls = 0 } DIE;
+    forget_bell(me);
 killed:
     atomic {
-        lives = 0; listens[life] = 0; rung[life] = 0; waits = 0;
-        if :: clearing == 1 -> clearing = 0 :: else fi
+        at[me].lives = 0; at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0; at[me].waits = 0; at[me].polls = 0;
+        if :: at[me].clearing == me + 1 -> at[me].clearing = 0 :: else fi
     }
-    if :: life == LIVES -> goto end :: else fi;
+    if :: at[me].life == LIVES -> goto end :: else fi;
     /* CLAIM by another, who begins with what there is then */
-    atomic { !clearing -> clearing = 1 } DIE;
-    forget_bell();
-    lives = 1; DIE;
-    atomic { life++; seen = value; clearing = 0 }
+    atomic { !at[me].clearing -> at[me].clearing = me + 1 } DIE;
+    forget_bell(me);
+    at[me].lives = 1; DIE;
+    atomic { at[me].life++; at[me].seen = value; at[me].clearing = 0 }
     goto begin;
 end:
     skip
 }
 
-proctype Teller(byte me) {
-    byte n, bell; bit e_armed, told, owes, won, clears;
+#define BELL at[w].listens[bell]
+
+proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
+    byte n, w, bell; bit e_armed, told, owes, won, clears;
     do
     :: n == ROUNDS -> break
     :: else ->
 #ifdef CHANGE_LATE
-        atomic { event_is_seen[me] = 1; e_armed = event_armed } DIE;
+        atomic { event.is_seen[me] = 1; e_armed = event_armed } DIE;
         atomic { value++; owes = 1 } DIE;
 #else
         atomic { value++; owes = 1 } DIE;
-        atomic { event_is_seen[me] = 1; e_armed = event_armed; owed = 0; owed_sleep = 0 } DIE;     /* 5 */
+        atomic { event.is_seen[me] = 1; e_armed = event_armed; set_owed(0); owed_sleep = 0 } DIE;     /* 5 */
 #endif
         if :: !e_armed -> goto next :: else fi;
         told = 1;
-        if :: !watching -> goto rang :: else fi;
-        atomic {                                                                        /* 6 */
-            if :: !armed -> goto rang :: else fi;
-            word_is_seen[me] = 1;
+        do
+        :: w == WATCHERS -> break
+        :: else ->
+            if :: !at[w].watching -> goto rang :: else fi;
+            atomic {                                                                        /* 6 */
+                if :: !at[w].armed -> goto rang :: else fi;
+                at[w].word.is_seen[me] = 1;
 #ifdef RESET
-            was_first[me] = first_is_armed
+                at[w].was_first[me] = at[w].first_is_armed
 #endif
-        }
-        bell = life;
+            }
+            bell = at[w].life;
 #ifdef DISARM_FIRST
-        atomic { if :: word_is_seen[me] -> armed = 0 :: else fi } DIE;
+            atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE;
 #endif
-        if
-        :: atomic { limits < LIMITS -> limits++; told = 0; owed = 1 }
-        :: atomic { listens[bell] -> rung[bell] = 1 } DIE;
-#ifndef DISARM_FIRST
-            atomic { if :: word_is_seen[me] -> armed = 0 :: else fi } DIE
-#endif
-        :: atomic { !listens[bell] && !lives } /* RECOVER, one try */
-            atomic { if :: !clearing -> clearing = me + 1; clears = 1 :: else fi } DIE;
             if
-            :: clears ->
-                if :: !lives -> forget_bell() :: else fi;
-                atomic { clearing = 0; clears = 0 }
-            :: else
-            fi
-        :: !listens[bell] && lives /* another lives there by now, who is yet to arm */
-        fi;
+            :: atomic { limits < LIMITS -> limits++; told = 0; at[w].owed = 1 }
+            :: atomic { REACHES(me) && BELL -> at[w].rung[bell] = 1 } DIE;
+#ifndef DISARM_FIRST
+                atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE
+#endif
+            :: atomic { (!REACHES(me) || !BELL) && !at[w].lives } /* RECOVER, one try */
+                atomic { if :: !at[w].clearing -> at[w].clearing = WATCHERS + me; clears = 1 :: else fi } DIE;
+                if
+                :: clears ->
+                    if :: !at[w].lives -> forget_bell(w) :: else fi;
+                    atomic { at[w].clearing = 0; clears = 0 }
+                :: else
+                fi
+            :: atomic { (!REACHES(me) || !BELL) && at[w].lives -> /* he cannot be reached, or has no bell any more, or not yet */
+                    at[w].owed = 1;
+#ifndef UNHEARD_TOLD
+                    told = 0
+#endif
+                }
+                DIE;
+#ifndef DISARM_UNHEARD
+                atomic { if :: at[w].word.is_seen[me] && at[w].armed && !at[w].unheard -> at[w].unheard = 1; COUNT(at[w].word) :: else fi } DIE
+#else
+                atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE
+#endif
+            fi;
 rang:
+            atomic { at[w].word.is_seen[me] = 0; bell = 0; w++ }
+        od;
         atomic {                                                                        /* 7 */
             if
-            :: event_is_seen[me] && event_armed ->
-                won = 1; COUNT(event_is_seen);
+            :: event.is_seen[me] && event_armed ->
+                won = 1; COUNT(event);
 #ifndef DISARM_UNTOLD
                 event_armed = !told
 #else
@@ -197,14 +292,15 @@ rang:
         asleep = 0;
 #endif
 next:
-        atomic { owes = 0; won = 0; told = 0; bell = 0; e_armed = 0; event_is_seen[me] = 0; word_is_seen[me] = 0; n++ }
+        atomic { owes = 0; won = 0; told = 0; e_armed = 0; event.is_seen[me] = 0; w = 0; n++ }
     od;
     goto end;
 killed:
     atomic {
-        if :: clearing == me + 1 -> clearing = 0 :: else fi;
-        if :: owes -> owed = 1; owed_sleep = 1 :: else fi;
-        event_is_seen[me] = 0; word_is_seen[me] = 0; bell = 0; told = 0; e_armed = 0; clears = 0;
+        if :: w < WATCHERS && at[w].clearing == WATCHERS + me -> at[w].clearing = 0 :: else fi;
+        if :: w < WATCHERS -> at[w].word.is_seen[me] = 0 :: else fi;
+        if :: owes -> set_owed(1); owed_sleep = 1 :: else fi;
+        event.is_seen[me] = 0; bell = 0; told = 0; e_armed = 0; clears = 0; w = 0;
         if :: owes && won -> disarmed = disarmed | asleep :: else fi
     }
 end:
@@ -216,11 +312,11 @@ proctype Sleeper() {
     do
     :: needed > 2 * ROUNDS -> break
     :: else ->
-        atomic { event_armed = 1; event_is_seen[0] = 1; owed_sleep = 0; disarmed = 0 };
+        atomic { event_armed = 1; event.is_seen[0] = 1; owed_sleep = 0; disarmed = 0 };
         if
         :: value >= needed -> needed++
         :: else ->
-            atomic { if :: event_is_seen[0] && event_armed -> asleep = 1 :: else fi };
+            atomic { if :: event.is_seen[0] && event_armed -> asleep = 1 :: else fi };
 end_asleep:
             (!asleep || owed_sleep || disarmed);
             asleep = 0
@@ -233,14 +329,20 @@ active proctype Judge() {
 end:
     if
     :: timeout ->
-        assert(!waits || value <= seen);
+        assert(!at[0].waits || value <= at[0].seen);
+#if WATCHERS > 1
+        assert(!at[1].waits || value <= at[1].seen);
+#endif
         assert(!asleep || value < needed)
     fi
 }
 
 init {
     atomic {
-        run Watcher(); run Teller(1); run Teller(2);
+        run Watcher(0); run Teller(1); run Teller(2);
+#if WATCHERS > 1
+        run Watcher(1);
+#endif
 #ifdef SLEEPER
         run Sleeper()
 #endif

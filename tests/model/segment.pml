@@ -24,6 +24,7 @@
  * MUTATION NO_LOOK_UNDER_N in three        who has N does not look again whether the name leads there
  * MUTATION NO_LAST_LOOK in used            the last who closes leaves the name
  * MUTATION REMOVE_BLIND in gentle          who removes without force does not take D first
+ * MUTATION REMOVE_MISJUDGES in gentle      who found D taken, and finds it free, says that it is in use
  * MUTATION READER_FREE in reading          who only reads has no D
  * MUTATION DOOMED_OVERLOOKED in owned      who attaches does not look whether the owner has retired it
  * MUTATION ADOPT_BLIND in disowned         who adopts does not ask whether the owner lives
@@ -310,9 +311,22 @@ remove:
     outcome = !d_shared[x];
 #else
     atomic { if :: !d_alone[x] && !d_shared[x] -> d_alone[x] = me + 1; outcome = 1 :: else -> outcome = 0 fi } DIE;
-    if :: !outcome && !d_shared[x] -> goto remove :: else fi; /* somebody is about to bury it, or to remove it */
 #endif
-    if :: !outcome -> goto next :: else fi; /* it is in use */
+    if
+    :: outcome
+    :: else ->
+        atomic {
+            if
+#ifdef REMOVE_MISJUDGES
+            :: !d_alone[x] ->
+#else
+            :: d_shared[x] ->
+#endif
+                assert(d_shared[x]); goto next /* it is in use */
+            :: else -> goto remove /* somebody buries or removes it, or has just let it go */
+            fi
+        }
+    fi;
     unname(x, BY_CARE);
     if :: d_alone[x] == me + 1 -> d_alone[x] = 0 :: else fi;
     if :: outcome -> goto next :: else -> goto remove fi;

@@ -131,6 +131,24 @@ TEST(a_handle_of_an_object_that_was_replaced_before_the_child_used_it_says_forke
     cove_block_close(block);
 }
 
+static int use_what_was_retired(void *context) {
+    (void)context;
+    while (!*step)
+        usleep(100);
+    cove_result result = cove_block_set(block, "x", 1, COVE_TRY);
+    return result != COVE_ERR_FORKED ? 1 : strstr(cove_last_error()->sentence, "was removed") ? 0 : 2;
+}
+
+TEST(a_child_whose_living_parent_retired_the_object_is_told_that_it_was_removed) {
+    step = shared_memory(sizeof *step);
+    expect(COVE_OK, cove_block_open(&block, "b", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_WHILE_OWNED}));
+    pid_t pid = child(use_what_was_retired, NULL);
+    expect(COVE_OK, cove_block_retire(block));
+    *step = 1;
+    assert_int_equal(end_of(pid), 0);
+    cove_block_close(block);
+}
+
 TEST(closing_every_descriptor_under_a_lock_frees_nothing_and_breaks_nothing) {
     for (unsigned single = 0; single < 2; single++) {
         char data[8];

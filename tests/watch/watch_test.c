@@ -708,6 +708,64 @@ TEST(who_cannot_be_rung_is_called_all_the_same_and_may_fork_meanwhile) {
     cove_stream_close(writer);
 }
 
+/* Steps: 1 the far one is ready; then each number that the parent counts up to is one change of his. */
+static int write_from_afar(void *context) {
+    cove_stream *writer = context;
+    uint64_t value = 1;
+    if (cove_stream_write(writer, &value, 8, 0, COVE_TRY) != COVE_OK)
+        return 1;
+    if (setgroups(0, NULL) || setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234)) {
+        shared[1] = UINT64_MAX;
+        return NOT_HERE;
+    }
+    for (uint64_t done = 1;; done++) {
+        atomic_store(&shared[1], done);
+        while (atomic_load(&shared[0]) <= done)
+            usleep(100);
+        if (atomic_load(&shared[0]) == UINT64_MAX)
+            return 0;
+        if (cove_stream_write(writer, &value, 8, 0, COVE_TRY) != COVE_OK)
+            return 2;
+    }
+}
+
+TEST(who_cannot_reach_a_bell_leaves_it_to_the_next_who_can_and_tries_only_until_its_user_has_looked) {
+    if (geteuid() != 0)
+        skip();
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    covei_a32 *word = &covei_member_slot(&reader->member)->hold[COVEI_SLOT_BELL];
+    int fd;
+    expect(COVE_OK, cove_stream_fd(reader, &fd));
+    shared = shared_memory(64);
+    pid_t pid = child(write_from_afar, writer);
+    eventually(shared[1]);
+    if (shared[1] == UINT64_MAX)
+        ran_or_skipped(end_of(pid));
+    assert_int_equal(read_all(reader), 1);
+    for (int i = 0; i < 3; i++) { /* one that he hears of late; what others change then he hears of at once */
+        shared[0] = (uint64_t)i + 2;
+        eventually(shared[1] == shared[0]);
+        assert_true(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+        assert_true(covei_load_seqcst(word) & COVEI_BELL_UNHEARD);
+    }
+    write_one(writer);
+    assert_true(is_readable(fd, 0));
+    assert_int_equal(read_all(reader), 4);
+    cove_time_ns start = cove_now();
+    for (int i = 3; i < 13; i++) { /* from now on his thread looks */
+        assert_false(covei_load_seqcst(word) & (COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
+        shared[0] = (uint64_t)i + 2;
+        assert_true(is_readable(fd, 10000));
+        while (!read_all(reader))
+            ;
+    }
+    assert_true(cove_now() - start < 8000000000); /* by the timer of the bell it would be ten seconds */
+    shared[0] = UINT64_MAX;
+    ran_or_skipped(end_of(pid));
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
 static int use_in_a_child_without_handlers(void *context) {
     cove_stream *stream = context;
     int fd;

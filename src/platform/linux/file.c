@@ -151,7 +151,7 @@ static covei_file_facts facts_of(const struct stat *facts) {
 cove_result covei_file_look(covei_file file, covei_file_facts *out_facts) {
     struct stat facts;
     if (fstat((int)file.handle, &facts) != 0)
-        return covei_linux_result(errno);
+        return covei_fail(covei_linux_result(errno), errno, "look", "the file cannot be looked at");
     *out_facts = facts_of(&facts);
     return COVE_OK;
 }
