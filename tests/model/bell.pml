@@ -84,6 +84,7 @@ bit event_armed; counted event;           /* the event word */
 byte value, reopens, deaths, limits;      /* changes made · and how often what may happen has */
 bit asleep; byte needed = 1;              /* the sleeper is on the event, until so many changes */
 bit owed_sleep;                           /* ghost: the last change did not wake who sleeps */
+bit owes[3];                              /* ghost: who tells has not told yet, and nobody has begun to since, which makes good for him */
 bit disarmed;                             /* ghost: by one who was killed before he woke who slept then */
 
 #define DIE if :: skip :: atomic { deaths < MAXD -> deaths++ } goto killed fi
@@ -215,16 +216,16 @@ end:
 #define BELL at[w].listens[bell]
 
 proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
-    byte n, w, bell; bit e_armed, told, owes, won, clears;
+    byte n, w, bell; bit e_armed, told, won, clears;
     do
     :: n == ROUNDS -> break
     :: else ->
 #ifdef CHANGE_LATE
         atomic { event.is_seen[me] = 1; e_armed = event_armed } DIE;
-        atomic { value++; owes = 1 } DIE;
+        atomic { value++; owes[me] = 1 } DIE;
 #else
-        atomic { value++; owes = 1 } DIE;
-        atomic { event.is_seen[me] = 1; e_armed = event_armed; set_owed(0); owed_sleep = 0 } DIE;     /* 5 */
+        atomic { value++; owes[me] = 1 } DIE;
+        atomic { event.is_seen[me] = 1; e_armed = event_armed; set_owed(0); owed_sleep = 0; owes[me] = 1; owes[3 - me] = 0 } DIE;     /* 5 */
 #endif
         if :: !e_armed -> goto next :: else fi;
         told = 1;
@@ -244,7 +245,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
             atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE;
 #endif
             if
-            :: atomic { limits < LIMITS -> limits++; told = 0; at[w].owed = 1 }
+            :: atomic { limits < LIMITS -> limits++; told = 0; at[w].owed = at[w].owed || owes[me] }
             :: atomic { REACHES(me) && BELL -> at[w].rung[bell] = 1 } DIE;
 #ifndef DISARM_FIRST
                 atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE
@@ -258,7 +259,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
                 :: else
                 fi
             :: atomic { (!REACHES(me) || !BELL) && at[w].lives -> /* he cannot be reached, or has no bell any more, or not yet */
-                    at[w].owed = 1;
+                    at[w].owed = at[w].owed || owes[me];
 #ifndef UNHEARD_TOLD
                     told = 0
 #endif
@@ -292,16 +293,16 @@ rang:
         asleep = 0;
 #endif
 next:
-        atomic { owes = 0; won = 0; told = 0; e_armed = 0; event.is_seen[me] = 0; w = 0; n++ }
+        atomic { owes[me] = 0; won = 0; told = 0; e_armed = 0; event.is_seen[me] = 0; w = 0; n++ }
     od;
     goto end;
 killed:
     atomic {
         if :: w < WATCHERS && at[w].clearing == WATCHERS + me -> at[w].clearing = 0 :: else fi;
         if :: w < WATCHERS -> at[w].word.is_seen[me] = 0 :: else fi;
-        if :: owes -> set_owed(1); owed_sleep = 1 :: else fi;
+        if :: owes[me] -> set_owed(1); owed_sleep = 1; owes[me] = 0 :: else fi;
         event.is_seen[me] = 0; bell = 0; told = 0; e_armed = 0; clears = 0; w = 0;
-        if :: owes && won -> disarmed = disarmed | asleep :: else fi
+        if :: won -> disarmed = disarmed | asleep; won = 0 :: else fi
     }
 end:
     skip
