@@ -105,7 +105,7 @@ inline forget_bell(w) {
     if :: at[w].is_there -> atomic { at[w].is_there = 0; at[w].armed = 0; at[w].unheard = 0 } DIE :: else fi /* its name goes first: it is nobody's by now */
 }
 
-/* Whoever has two watchers' owed at once. */
+/* To all of them. */
 inline set_owed(is_owed) {
     at[0].owed = is_owed;
 #if WATCHERS > 1
@@ -113,62 +113,66 @@ inline set_owed(is_owed) {
 #endif
 }
 
+#define MY at[me]
+#define MY_BELL_LISTENS MY.listens[MY.life]
+#define MY_BELL_RINGS MY.rung[MY.life]
+
 proctype Watcher(byte me) {
 begin:
     atomic {
-        at[me].is_there = 1; at[me].armed = 0; at[me].unheard = 0; COUNT(at[me].word);
+        MY.is_there = 1; MY.armed = 0; MY.unheard = 0; COUNT(MY.word);
 #ifdef RESET
-        at[me].is_first = 1
+        MY.is_first = 1
 #endif
     };
     DIE;
-    at[me].listens[at[me].life] = 1; DIE;
-    atomic { at[me].watching = 1; at[me].polls = 0 } DIE;
+    MY_BELL_LISTENS = 1; DIE;
+    atomic { MY.watching = 1; MY.polls = 0 } DIE;
 #ifndef REOPEN_SILENT
-    at[me].rung[at[me].life] = 1; DIE;
+    MY_BELL_RINGS = 1; DIE;
 #else
-    at[me].rung[at[me].life] = !reopens; DIE;
+    MY_BELL_RINGS = !reopens; DIE;
 #endif
 wait:
-    at[me].waits = 1;
+    MY.waits = 1;
 end_wait:
     if
-    :: atomic { at[me].rung[at[me].life] || SLICE_ENDS(me) || POLL_FINDS(me) -> at[me].waits = 0 }
-    :: atomic { MAY_CLOSE && at[me].life < LIVES -> at[me].waits = 0 } goto close
-    :: atomic { reopens < REOPENS -> reopens++; at[me].waits = 0; at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0 } goto begin
+    :: atomic { MY_BELL_RINGS || SLICE_ENDS(me) || POLL_FINDS(me) -> MY.waits = 0 }
+    :: atomic { MAY_CLOSE && MY.life < LIVES -> MY.waits = 0 } goto close
+    :: atomic { reopens < REOPENS -> reopens++; MY.waits = 0; MY_BELL_LISTENS = 0; MY_BELL_RINGS = 0 } goto begin
     fi;
 look:
     if
-    :: value > at[me].seen -> at[me].seen++; goto wait /* the descriptor stays readable: he comes again */
+    :: value > MY.seen -> MY.seen++; goto wait /* the descriptor stays readable: he comes again */
     :: else
     fi;
 #ifdef LOOK_EARLY
-    if :: value > at[me].seen -> goto wait :: else fi;
+    if :: value > MY.seen -> goto wait :: else fi;
 #endif
 #ifndef SILENCE_LAST
-    at[me].rung[at[me].life] = 0; DIE;                                                        /* 1 */
+    MY_BELL_RINGS = 0; DIE;                                                     /* 1 */
 #endif
-    if :: at[me].polls -> goto armed :: else fi;
+    if :: MY.polls -> goto armed :: else fi;
     atomic {                                                                    /* 2 */
         if
-        :: at[me].unheard -> at[me].polls = 1 /* and the word is disarmed, once that is so */
+        :: MY.unheard -> MY.polls = 1 /* and the word is disarmed, once that is so */
         :: else ->
-            at[me].armed = 1;
+            MY.armed = 1;
 #ifndef WORD_AS_BEFORE
-            COUNT(at[me].word);
+            COUNT(MY.word);
 #endif
 #ifdef RESET
-            if :: at[me].is_first -> at[me].word.is_seen[1] = at[me].was_first[1]; at[me].word.is_seen[2] = at[me].was_first[2] :: else fi;
-            at[me].first_is_armed = at[me].is_first; at[me].is_first = 0
+            if :: MY.is_first -> MY.word.is_seen[1] = MY.was_first[1]; MY.word.is_seen[2] = MY.was_first[2] :: else fi;
+            MY.first_is_armed = MY.is_first; MY.is_first = 0
 #endif
         fi
     };
     DIE;
     if
-    :: at[me].polls -> atomic { at[me].armed = 0; at[me].unheard = 0 } DIE
+    :: MY.polls -> atomic { MY.armed = 0; MY.unheard = 0 } DIE
     :: else ->
         atomic {                                                                /* 3 */
-            event_armed = 1; at[me].owed = 0;
+            event_armed = 1; MY.owed = 0;
 #ifndef EVENT_AS_BEFORE
             COUNT(event)
 #endif
@@ -180,9 +184,9 @@ armed:
 #ifdef LOOK_EARLY
     :: false
 #else
-    :: value > at[me].seen ->                                                          /* 4 */
+    :: value > MY.seen ->                                                       /* 4 */
 #ifndef NO_TOUCH
-        at[me].rung[at[me].life] = 1
+        MY_BELL_RINGS = 1
 #else
         skip
 #endif
@@ -190,30 +194,30 @@ armed:
     :: else
     fi;
 #ifdef SILENCE_LAST
-    DIE; at[me].rung[at[me].life] = 0;
+    DIE; MY_BELL_RINGS = 0;
 #endif
     goto wait;
 
 close:
-    atomic { at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0; at[me].polls = 0 } DIE;
+    atomic { MY_BELL_LISTENS = 0; MY_BELL_RINGS = 0; MY.polls = 0 } DIE;
     forget_bell(me);
 killed:
     atomic {
-        at[me].lives = 0; at[me].listens[at[me].life] = 0; at[me].rung[at[me].life] = 0; at[me].waits = 0; at[me].polls = 0;
-        if :: at[me].clearing == me + 1 -> at[me].clearing = 0 :: else fi
+        MY.lives = 0; MY_BELL_LISTENS = 0; MY_BELL_RINGS = 0; MY.waits = 0; MY.polls = 0;
+        if :: MY.clearing == me + 1 -> MY.clearing = 0 :: else fi
     }
-    if :: at[me].life == LIVES -> goto end :: else fi;
+    if :: MY.life == LIVES -> goto end :: else fi;
     /* CLAIM by another, who begins with what there is then */
-    atomic { !at[me].clearing -> at[me].clearing = me + 1 } DIE;
+    atomic { !MY.clearing -> MY.clearing = me + 1 } DIE;
     forget_bell(me);
-    at[me].lives = 1; DIE;
-    atomic { at[me].life++; at[me].seen = value; at[me].clearing = 0 }
+    MY.lives = 1; DIE;
+    atomic { MY.life++; MY.seen = value; MY.clearing = 0 }
     goto begin;
 end:
     skip
 }
 
-#define BELL at[w].listens[bell]
+#define LISTENS at[w].listens[bell]
 
 proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
     byte n, w, bell; bit e_armed, told, won, clears;
@@ -225,7 +229,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
         atomic { value++; owes[me] = 1 } DIE;
 #else
         atomic { value++; owes[me] = 1 } DIE;
-        atomic { event.is_seen[me] = 1; e_armed = event_armed; set_owed(0); owed_sleep = 0; owes[me] = 1; owes[3 - me] = 0 } DIE;     /* 5 */
+        atomic { event.is_seen[me] = 1; e_armed = event_armed; set_owed(0); owed_sleep = 0; owes[me] = 1; owes[3 - me] = 0 } DIE; /* 5 */
 #endif
         if :: !e_armed -> goto next :: else fi;
         told = 1;
@@ -233,7 +237,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
         :: w == WATCHERS -> break
         :: else ->
             if :: !at[w].watching -> goto rang :: else fi;
-            atomic {                                                                        /* 6 */
+            atomic {                                                                            /* 6 */
                 if :: !at[w].armed -> goto rang :: else fi;
                 at[w].word.is_seen[me] = 1;
 #ifdef RESET
@@ -246,11 +250,11 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
 #endif
             if
             :: atomic { limits < LIMITS -> limits++; told = 0; at[w].owed = at[w].owed || owes[me] }
-            :: atomic { REACHES(me) && BELL -> at[w].rung[bell] = 1 } DIE;
+            :: atomic { REACHES(me) && LISTENS -> at[w].rung[bell] = 1 } DIE;
 #ifndef DISARM_FIRST
                 atomic { if :: at[w].word.is_seen[me] -> at[w].armed = 0 :: else fi } DIE
 #endif
-            :: atomic { (!REACHES(me) || !BELL) && !at[w].lives } /* RECOVER, one try */
+            :: atomic { (!REACHES(me) || !LISTENS) && !at[w].lives } /* RECOVER, one try */
                 atomic { if :: !at[w].clearing -> at[w].clearing = WATCHERS + me; clears = 1 :: else fi } DIE;
                 if
                 :: clears ->
@@ -258,7 +262,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
                     atomic { at[w].clearing = 0; clears = 0 }
                 :: else
                 fi
-            :: atomic { (!REACHES(me) || !BELL) && at[w].lives -> /* he cannot be reached, or has no bell any more, or not yet */
+            :: atomic { (!REACHES(me) || !LISTENS) && at[w].lives -> /* he cannot be reached, or has no bell any more, or not yet */
                     at[w].owed = at[w].owed || owes[me];
 #ifndef UNHEARD_TOLD
                     told = 0
@@ -274,7 +278,7 @@ proctype Teller(byte me) { /* as `process` of CLEAR: WATCHERS + me */
 rang:
             atomic { at[w].word.is_seen[me] = 0; bell = 0; w++ }
         od;
-        atomic {                                                                        /* 7 */
+        atomic {                                                                                /* 7 */
             if
             :: event.is_seen[me] && event_armed ->
                 won = 1; COUNT(event);
