@@ -58,9 +58,9 @@ cove_result covei_unname(const covei_corpse *corpse, bool *out_removed) {
         return COVEI_AGAIN;
     if (result != COVE_OK)
         return result;
-    result = covei_domain_dir(corpse->domain, &dir);
+    result = covei_leads(corpse->domain, corpse->name, corpse->file, corpse->identity);
     if (result == COVE_OK)
-        result = covei_leads(corpse->domain, corpse->name, corpse->file, corpse->identity);
+        result = covei_domain_dir(corpse->domain, &dir);
     if (result == COVEI_AGAIN) {
         result = COVE_OK; /* nothing of ours is left there */
     } else if (result == COVE_OK && (!corpse->id || has_id(dir, corpse->name, corpse->id))) {

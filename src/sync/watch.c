@@ -368,6 +368,15 @@ static cove_result use(covei_watch *watch) {
     return result;
 }
 
+static covei_a32 *bell_word(const covei_watch *watch) {
+    return &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
+}
+
+/* After what is_to_be_rung looks at, which who is arming at the same time looks at after it. */
+static void disarm(covei_a32 *word) {
+    covei_and_seqcst(word, ~(COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
+}
+
 cove_result covei_watch_fd(covei_watch *watch, int *out_fd) {
     cove_result result = COVE_OK;
     enter();
@@ -401,8 +410,11 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
         watch->function = NULL;
         if (covei_load_relaxed(&watch->is_named) || !watch->has_fd)
             delist(watch);
-        if (!watch->has_fd)
-            covei_store_release(&watch->state, COVEI_WATCH_IDLE); /* nobody rings for nobody */
+        if (!watch->has_fd) { /* nobody rings for nobody */
+            covei_store_release(&watch->state, COVEI_WATCH_IDLE);
+            if (covei_load_relaxed(&watch->is_named))
+                disarm(bell_word(watch));
+        }
         wait_until_returned(watch);
     }
     leave();
@@ -410,33 +422,45 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
 }
 
 /* Somebody cannot reach this bell: from here on the thread looks, and nobody tries any more. False: there is none. */
-static bool look_by_ourselves(covei_watch *watch, covei_a32 *word) {
+static bool look_by_ourselves(covei_watch *watch) {
     enter();
-    bool looks = enlist(watch) == COVE_OK;
+    bool is_used = covei_load_relaxed(&watch->state) == COVEI_WATCH_USED, looks = is_used && enlist(watch) == COVE_OK;
     if (looks) {
         covei_store_relaxed(&watch->is_named, 0);
-        covei_and_seqcst(word, ~(COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
         covei_bell_touch(&list.control); /* it may be waiting for rings alone */
     }
+    if (looks || !is_used)
+        disarm(bell_word(watch));
     leave();
-    return looks;
+    return looks || !is_used;
+}
+
+/* By others: else by our thread, or by nobody. */
+static bool is_to_be_rung(const covei_watch *watch) {
+    return covei_load_relaxed(&watch->is_named) && covei_load_relaxed(&watch->state) == COVEI_WATCH_USED;
 }
 
 void covei_watch_rearm(covei_watch *watch) {
     covei_bell_silence(&watch->bell, SLICE_NS);
-    if (!covei_load_relaxed(&watch->is_named))
+    if (!is_to_be_rung(watch))
         return;
-    covei_a32 *word = &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
-    uint32_t seen = covei_load_relaxed(word);
+    covei_a32 *word = bell_word(watch);
+    uint32_t armed, seen = covei_load_relaxed(word);
     do {
-        if (covei_unlikely(seen & COVEI_BELL_UNHEARD) && look_by_ourselves(watch, word))
+        if (covei_unlikely(seen & COVEI_BELL_UNHEARD) && look_by_ourselves(watch))
             return;
-    } while (!covei_cas_seqcst(word, &seen, ((seen + COVEI_BELL_COUNT) & ~COVEI_BELL_UNHEARD) | COVEI_BELL_ARMED)); /* PAIR bell */
+        armed = ((seen + COVEI_BELL_COUNT) & ~COVEI_BELL_UNHEARD) | COVEI_BELL_ARMED;
+    } while (!covei_cas_seqcst(word, &seen, armed)); /* PAIR bell */
     /* Counted, unlike the arming of a sleeper, who compares the word once more when he goes to sleep: a teller that is on his way must see
      * that this is a new arming. */
     seen = covei_load_relaxed(watch->event);
     while (!covei_cas_seqcst(watch->event, &seen, (seen + 2) | COVEI_EVENT_ARMED))
         ;
+    if (covei_unlikely(!is_to_be_rung(watch))) { /* a thread of ours has ended it meanwhile, and had perhaps disarmed the word before */
+        seen = armed;
+        while ((seen & ~COVEI_BELL_UNHEARD) == armed && !covei_cas_seqcst(word, &seen, armed & ~COVEI_BELL_ARMED))
+            ; /* but no arming that came after this one */
+    }
 }
 
 void covei_watch_touch(covei_watch *watch) {

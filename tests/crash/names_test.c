@@ -5,6 +5,7 @@
 #include "segment/segment_layout.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -194,17 +195,20 @@ TEST(gc_removes_the_dead_and_nothing_else) {
     run(&status, "rm %s/foreign", test_domain);
 }
 
-/* As who buries does, all the time. */
+/* As who buries does, all the time. round: which one it is, and which one this is in. */
 static int take_and_let_go(void *context) {
     _Atomic int *round = context;
     char path[256];
     for (int seen = -1; *round >= 0;) {
         struct flock d = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)COVEI_BYTE_DEADMAN, .l_len = 1};
-        if (seen == *round)
+        if (seen == *round) {
+            sched_yield();
             continue;
+        }
         seen = *round;
         snprintf(path, sizeof path, "%s/nobody-s", test_domain);
         int fd = open(path, O_RDWR);
+        round[1] = seen;
         while (fd >= 0 && seen == *round) {
             d.l_type = d.l_type == F_WRLCK ? F_UNLCK : F_WRLCK;
             if (fcntl(fd, F_OFD_SETLK, &d) && d.l_type == F_UNLCK)
@@ -216,13 +220,15 @@ static int take_and_let_go(void *context) {
 }
 
 TEST(what_nobody_is_attached_to_is_not_in_use_while_others_look_after_it) {
-    _Atomic int *round = shared_memory(sizeof *round);
+    _Atomic int *round = shared_memory(2 * sizeof *round);
     pid_t pid = child(take_and_let_go, round);
     for (int i = 1; i <= 2000; i++) {
         cove_block *block;
         expect(COVE_OK, cove_block_open(&block, "nobody-s", &(cove_block_options){.capacity_bytes = 8, .lifetime = COVE_UNTIL_REMOVED}));
         cove_block_close(block);
         *round = i;
+        while (round[1] != i)
+            sched_yield();
         expect(COVE_OK, cove_remove(NULL, "nobody-s", 0));
     }
     *round = -1;

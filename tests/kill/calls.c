@@ -12,7 +12,7 @@
 #define WARM 2u  /* the partner has called once before */
 
 /* How long a partner may wait for its answer: far less than to its own deadline. */
-#define PATIENCE_MS 8000
+#define PATIENCE_MS 5000
 
 typedef struct question {
     uint64_t tag;
@@ -66,7 +66,7 @@ static pid_t start_partner(scene *s) {
     }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGALRM, SIG_DFL);
-    alarm(20);
+    alarm(5 * PATIENCE_MS / 1000);
     return 0;
 }
 
@@ -79,7 +79,7 @@ static void start_client(scene *s, unsigned count) {
     if (cove_client_open(&client, "b", &options) != COVE_OK)
         _exit(1);
     for (unsigned i = 0; i < count; i++)
-        if (call_with(client, first + i, cove_in_ms(10000)) != COVE_OK)
+        if (call_with(client, first + i, cove_in_ms(4 * PATIENCE_MS)) != COVE_OK)
             _exit(1);
     cove_client_close(client);
     _exit(0);
@@ -164,13 +164,13 @@ static void be_a_server(scene *s) {
         kill_die("open");
     if (!(s->flags & WARM))
         return;
-    if (cove_serve(s->server, answer, s, cove_in_ms(1000)) != COVE_OK)
+    if (cove_serve(s->server, answer, s, cove_in_ms(PATIENCE_MS)) != COVE_OK)
         kill_die("serve");
     see_a_request(s);
 }
 static void have_a_request(scene *s) {
     be_a_server(s);
-    if (cove_server_take(s->server, &s->request, cove_in_ms(1000)) != COVE_OK)
+    if (cove_server_take(s->server, &s->request, cove_in_ms(PATIENCE_MS)) != COVE_OK)
         kill_die("take");
 }
 static uint64_t own_tag; /* given before the stepping, in the midst of which others have theirs */
@@ -181,7 +181,7 @@ static void be_a_client(scene *s) {
 }
 static void have_called(scene *s) {
     be_a_client(s);
-    if (call_with(s->client, ++s->calls, cove_in_ms(1000)) != COVE_OK)
+    if (call_with(s->client, ++s->calls, cove_in_ms(PATIENCE_MS)) != COVE_OK)
         kill_die("call");
 }
 

@@ -756,12 +756,71 @@ TEST(who_cannot_reach_a_bell_leaves_it_to_the_next_who_can_and_tries_only_until_
         assert_false(covei_load_seqcst(word) & (COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
         shared[0] = (uint64_t)i + 2;
         assert_true(is_readable(fd, 10000));
-        while (!read_all(reader))
+        while (!read_all(reader) && cove_now() - start < 60000000000)
             ;
     }
     assert_true(cove_now() - start < 8000000000); /* by the timer of the bell it would be ten seconds */
     shared[0] = UINT64_MAX;
     ran_or_skipped(end_of(pid));
+    cove_stream_close(reader);
+    cove_stream_close(writer);
+}
+
+/* Threads look at one handle, and one of them finds that somebody could not reach the bell. */
+static void *look_all_the_time(void *context) {
+    cove_stream *stream = context;
+    uint64_t got;
+    while (!shared[0])
+        if (cove_stream_read(stream, &got, 8, NULL, COVE_TRY) >= 0)
+            return stream;
+    return NULL;
+}
+
+TEST(a_bell_that_others_are_no_longer_to_ring_is_not_armed_by_another_thread) {
+    shared = shared_memory(64);
+    for (int round = 0; round < (test_is_slow ? 200 : 1000); round++) {
+        cove_stream *reader = open_stream(COVE_READ_WRITE, 0);
+        covei_a32 *word = &covei_member_slot(&reader->member)->hold[COVEI_SLOT_BELL];
+        pthread_t thread[4];
+        void *end;
+        int fd;
+        expect(COVE_OK, cove_stream_fd(reader, &fd));
+        shared[0] = 0;
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(pthread_create(&thread[i], NULL, look_all_the_time, reader), 0);
+        usleep(200 + (unsigned)round % 200);
+        for (uint32_t seen = 0;;)
+            if (seen & COVEI_BELL_ARMED && covei_cas_seqcst(word, &seen, seen | COVEI_BELL_UNHEARD))
+                break;
+            else
+                seen = covei_load_seqcst(word);
+        eventually(!covei_load_seqcst(&reader->watch.is_named));
+        usleep(100);
+        shared[0] = 1;
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(pthread_join(thread[i], &end), 0);
+            assert_null(end);
+        }
+        assert_false(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+        cove_stream_close(reader);
+    }
+}
+
+TEST(whoever_wants_no_more_calls_costs_nobody_anything) {
+    cove_stream *writer = open_stream(COVE_READ_WRITE, 0), *reader = open_stream(COVE_READ_WRITE, 0);
+    covei_a32 *word = &covei_member_slot(&reader->member)->hold[COVEI_SLOT_BELL];
+    for (int round = 0; round < 2; round++) {
+        calls = values = 0;
+        expect(COVE_OK, cove_stream_on_change(reader, count_values, NULL));
+        eventually(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+        write_one(writer);
+        eventually(values == 1);
+        eventually(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+        expect(COVE_OK, cove_stream_on_change(reader, NULL, NULL));
+        assert_false(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+        assert_int_equal(read_all(reader), 0);
+        assert_false(covei_load_seqcst(word) & COVEI_BELL_ARMED);
+    }
     cove_stream_close(reader);
     cove_stream_close(writer);
 }
