@@ -372,7 +372,12 @@ static covei_a32 *bell_word(const covei_watch *watch) {
     return &covei_member_slot(watch->member)->hold[COVEI_SLOT_BELL];
 }
 
-/* After what is_to_be_rung looks at, which who is arming at the same time looks at after it. */
+/* By others: else our thread rings it, or nobody does. */
+static bool is_to_be_rung(const covei_watch *watch) {
+    return covei_load_relaxed(&watch->is_named) && covei_load_relaxed(&watch->state) == COVEI_WATCH_USED;
+}
+
+/* When that has come to an end: whoever is arming the word at this moment asks it once more afterwards. */
 static void disarm(covei_a32 *word) {
     covei_and_seqcst(word, ~(COVEI_BELL_ARMED | COVEI_BELL_UNHEARD));
 }
@@ -433,11 +438,6 @@ static bool look_by_ourselves(covei_watch *watch) {
         disarm(bell_word(watch));
     leave();
     return looks || !is_used;
-}
-
-/* By others: else by our thread, or by nobody. */
-static bool is_to_be_rung(const covei_watch *watch) {
-    return covei_load_relaxed(&watch->is_named) && covei_load_relaxed(&watch->state) == COVEI_WATCH_USED;
 }
 
 void covei_watch_rearm(covei_watch *watch) {

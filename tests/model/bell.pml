@@ -1,10 +1,10 @@
 /* BELL (docs/protocols/lock-block-wait.md): watchers with descriptors, each of whom may be killed, close in order, or lose his descriptors and
- * open the bell again, and is followed by another in the same slot; two who change something and tell, each perhaps killed at any step or without
- * a descriptor to ring with, or never able to reach a bell; and somebody who sleeps at the same event.
+ * open the bell again, is followed by another in the same slot, and may have two threads that look; two who change something and tell, each
+ * perhaps killed at any step, or without a descriptor to ring with, or never able to reach a bell; and somebody who sleeps at the same event.
  *
  * Claims: where nothing moves any more, no watcher that lives waits for a change that he has not seen, nor does the sleeper, unless who made the last
  * change was killed before he had told, or could not tell: for that a bell rings by itself after a second. Each change that is told to the
- * end makes good for all before it, and whom somebody could not reach and has looked since hears of every change.
+ * end makes good for all before it; whom somebody could not reach, and who has looked since, hears of every change, and nobody tries any more to ring him.
  *
  * CONFIG told     -DROUNDS=2
  * CONFIG sleeper  -DROUNDS=1 -DMAXD=1 -DSLEEPER
@@ -13,7 +13,10 @@
  * CONFIG closing  -DROUNDS=2 -DLIVES=2 -DCLOSES
  * CONFIG reopened -DROUNDS=2 -DREOPENS=1
  * CONFIG far      -DROUNDS=2 -DFAR
+ * CONFIG threads  -DROUNDS=1 -DFAR -DTHREADS=1
  * CONFIG watchers -DROUNDS=1 -DWATCHERS=2
+ * LARGE  threads2 -DROUNDS=2 -DFAR -DTHREADS=1
+ * LARGE  watchers2 -DROUNDS=1 -DWATCHERS=2 -DFAR
  * LARGE  lives2   -DROUNDS=2 -DMAXD=2 -DLIVES=2 -DLIMITS=1
  * LARGE  all      -DROUNDS=2 -DMAXD=1 -DLIVES=2 -DCLOSES -DREOPENS=1 -DFAR
  *
@@ -31,6 +34,7 @@
  * MUTATION UNHEARD_TOLD in far        the event is disarmed though somebody cannot be reached
  * MUTATION DISARM_UNHEARD in far      whoever cannot reach a bell disarms its word, and does not mark it
  * MUTATION UNPOLLED in far            nobody looks on behalf of whom somebody cannot reach
+ * MUTATION ARM_BLIND in threads       who has armed does not look whether another thread has put an end to that
  * MUTATION REOPEN_SILENT in reopened  a bell that is opened again does not ring at once
  */
 #ifndef MAXD
@@ -75,6 +79,9 @@ typedef place {
     byte seen;                            /* how many changes the watcher has had */
     bit waits, polls;                     /* he is at his descriptor · his own thread looks for him */
     bit owed;                             /* ghost: the last change was not told to him */
+#ifdef THREADS
+    bit is_of[2];                         /* the word is armed as this thread of his has left it */
+#endif
 #ifdef RESET /* what was seen at the first arming of a life is seen again at that of the next */
     bit was_first[3], is_first, first_is_armed;
 #endif
@@ -117,7 +124,70 @@ inline set_owed(is_owed) {
 #define MY_BELL_LISTENS MY.listens[MY.life]
 #define MY_BELL_RINGS MY.rung[MY.life]
 
+/* By a thread of a watcher's that has found nothing. */
+inline arm(thread) {
+#ifndef SILENCE_LAST
+    MY_BELL_RINGS = 0; DIE;                                                     /* 1 */
+#endif
+    if
+    :: MY.polls -> MY.owed = 0
+    :: else ->
+        atomic {                                                                /* 2 */
+            if
+            :: MY.unheard -> MY.polls = 1; finds = 1
+            :: else ->
+                MY.armed = 1;
+#ifndef WORD_AS_BEFORE
+                COUNT(MY.word);
+#endif
+#ifdef THREADS
+                MY.is_of[0] = 0; MY.is_of[1] = 0; MY.is_of[thread] = 1;
+#endif
+#ifdef RESET
+                if :: MY.is_first -> MY.word.is_seen[1] = MY.was_first[1]; MY.word.is_seen[2] = MY.was_first[2] :: else fi;
+                MY.first_is_armed = MY.is_first; MY.is_first = 0
+#endif
+            fi
+        };
+        DIE;
+        if
+        :: finds -> atomic { MY.armed = 0; MY.unheard = 0; MY.owed = 0; finds = 0 } DIE /* once `polls` says so */
+        :: else ->
+            atomic {                                                            /* 3 */
+                event_armed = 1; MY.owed = 0;
+#ifndef EVENT_AS_BEFORE
+                COUNT(event)
+#endif
+            };
+            DIE;
+#if defined(THREADS) && !defined(ARM_BLIND)
+            if
+            :: MY.polls -> atomic { if :: MY.is_of[thread] && MY.armed -> MY.armed = 0; MY.unheard = 0 :: else fi }
+            :: else
+            fi
+#endif
+        fi
+    fi;
+    if
+#ifdef LOOK_EARLY
+    :: false
+#else
+    :: value > MY.seen ->                                                       /* 4 */
+#ifndef NO_TOUCH
+        MY_BELL_RINGS = 1
+#else
+        skip
+#endif
+#endif
+    :: else
+    fi
+#ifdef SILENCE_LAST
+    DIE; MY_BELL_RINGS = 0
+#endif
+}
+
 proctype Watcher(byte me) {
+    bit finds;
 begin:
     atomic {
         MY.is_there = 1; MY.armed = 0; MY.unheard = 0; COUNT(MY.word);
@@ -143,59 +213,13 @@ end_wait:
     fi;
 look:
     if
-    :: value > MY.seen -> MY.seen++; goto wait /* the descriptor stays readable: he comes again */
+    :: atomic { value > MY.seen -> MY.seen++ } goto wait /* the descriptor stays readable: he comes again */
     :: else
     fi;
 #ifdef LOOK_EARLY
     if :: value > MY.seen -> goto wait :: else fi;
 #endif
-#ifndef SILENCE_LAST
-    MY_BELL_RINGS = 0; DIE;                                                     /* 1 */
-#endif
-    if :: MY.polls -> goto armed :: else fi;
-    atomic {                                                                    /* 2 */
-        if
-        :: MY.unheard -> MY.polls = 1 /* and the word is disarmed, once that is so */
-        :: else ->
-            MY.armed = 1;
-#ifndef WORD_AS_BEFORE
-            COUNT(MY.word);
-#endif
-#ifdef RESET
-            if :: MY.is_first -> MY.word.is_seen[1] = MY.was_first[1]; MY.word.is_seen[2] = MY.was_first[2] :: else fi;
-            MY.first_is_armed = MY.is_first; MY.is_first = 0
-#endif
-        fi
-    };
-    DIE;
-    if
-    :: MY.polls -> atomic { MY.armed = 0; MY.unheard = 0 } DIE
-    :: else ->
-        atomic {                                                                /* 3 */
-            event_armed = 1; MY.owed = 0;
-#ifndef EVENT_AS_BEFORE
-            COUNT(event)
-#endif
-        };
-        DIE
-    fi;
-armed:
-    if
-#ifdef LOOK_EARLY
-    :: false
-#else
-    :: value > MY.seen ->                                                       /* 4 */
-#ifndef NO_TOUCH
-        MY_BELL_RINGS = 1
-#else
-        skip
-#endif
-#endif
-    :: else
-    fi;
-#ifdef SILENCE_LAST
-    DIE; MY_BELL_RINGS = 0;
-#endif
+    arm(0);
     goto wait;
 
 close:
@@ -203,7 +227,7 @@ close:
     forget_bell(me);
 killed:
     atomic {
-        MY.lives = 0; MY_BELL_LISTENS = 0; MY_BELL_RINGS = 0; MY.waits = 0; MY.polls = 0;
+        finds = 0; MY.lives = 0; MY_BELL_LISTENS = 0; MY_BELL_RINGS = 0; MY.waits = 0; MY.polls = 0;
         if :: MY.clearing == me + 1 -> MY.clearing = 0 :: else fi
     }
     if :: MY.life == LIVES -> goto end :: else fi;
@@ -216,6 +240,21 @@ killed:
 end:
     skip
 }
+
+#ifdef THREADS
+/* Another thread of the same watcher, who looks now and then. */
+proctype Second(byte me) {
+    bit finds; byte looks;
+    do
+    :: looks == THREADS -> break
+    :: else ->
+        looks++;
+        if :: atomic { value > MY.seen -> MY.seen++ } :: else -> arm(1) fi
+    od;
+killed: /* never */
+    skip
+}
+#endif
 
 #define LISTENS at[w].listens[bell]
 
@@ -335,8 +374,10 @@ end:
     if
     :: timeout ->
         assert(!at[0].waits || value <= at[0].seen);
+        assert(!at[0].polls || !at[0].armed); /* nobody tries to ring in vain for ever */
 #if WATCHERS > 1
         assert(!at[1].waits || value <= at[1].seen);
+        assert(!at[1].polls || !at[1].armed);
 #endif
         assert(!asleep || value < needed)
     fi
@@ -345,6 +386,9 @@ end:
 init {
     atomic {
         run Watcher(0); run Teller(1); run Teller(2);
+#ifdef THREADS
+        run Second(0);
+#endif
 #if WATCHERS > 1
         run Watcher(1);
 #endif
