@@ -41,7 +41,7 @@ static bool ring(covei_member *member, covei_dir dir, uint32_t index) {
     return false;
 }
 
-/* False: as there, of some. */
+/* False: some could not be rung now. */
 static bool ring_bells(covei_member *member) {
     covei_dir dir;
     bool is_in = false, are_told = true;

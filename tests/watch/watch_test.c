@@ -672,14 +672,19 @@ TEST(sixteen_watchers_are_rung_about_once_for_each_value) {
     cove_stream_close(writer);
 }
 
+/* From here on the bells of root are not his to ring. */
+static bool become_somebody_else(void) {
+    return !setgroups(0, NULL) && !setresgid(1234, 1234, 1234) && !setresuid(1234, 1234, 1234);
+}
+
 /* A teller that cannot reach a bell says so in the slot, and the watcher's own thread looks from then on. */
-static int write_without_descriptors(void *context) {
+static int write_as_somebody_else(void *context) {
     cove_stream *writer = context;
     uint64_t value = 1;
     if (cove_stream_write(writer, &value, 8, 0, COVE_TRY) != COVE_OK)
         return 1;
-    if (setgroups(0, NULL) || setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234))
-        return NOT_HERE; /* from here on the bells of root are not his to ring */
+    if (!become_somebody_else())
+        return NOT_HERE;
     for (int i = 0; i < 20; i++) {
         usleep(100000);
         if (cove_stream_write(writer, &value, 8, 0, COVE_TRY) != COVE_OK)
@@ -695,7 +700,7 @@ TEST(who_cannot_be_rung_is_called_all_the_same_and_may_fork_meanwhile) {
     calls = values = 0;
     expect(COVE_OK, cove_stream_on_change(reader, count_values, NULL));
     eventually(calls >= 1);
-    pid_t pid = child(write_without_descriptors, writer);
+    pid_t pid = child(write_as_somebody_else, writer);
     ran_or_skipped(end_of(pid));
     eventually(values >= 21);
     alarm(20);
@@ -708,13 +713,13 @@ TEST(who_cannot_be_rung_is_called_all_the_same_and_may_fork_meanwhile) {
     cove_stream_close(writer);
 }
 
-/* Steps: 1 the far one is ready; then each number that the parent counts up to is one change of his. */
+/* shared[1]: how many changes there have been of his, the first still as root; he makes one more whenever shared[0] is greater. */
 static int write_from_afar(void *context) {
     cove_stream *writer = context;
     uint64_t value = 1;
     if (cove_stream_write(writer, &value, 8, 0, COVE_TRY) != COVE_OK)
         return 1;
-    if (setgroups(0, NULL) || setresgid(1234, 1234, 1234) || setresuid(1234, 1234, 1234)) {
+    if (!become_somebody_else()) {
         shared[1] = UINT64_MAX;
         return NOT_HERE;
     }
