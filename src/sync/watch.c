@@ -426,18 +426,20 @@ cove_result covei_watch_call(covei_watch *watch, covei_watch_fn function, void *
     return result;
 }
 
-/* Somebody cannot reach this bell: from here on the thread looks, and nobody tries any more. False: there is none. */
+/* Somebody cannot reach this bell: from here on the thread looks, if anybody wants it at all, and nobody tries any more. False: there is no
+ * thread, so that others must go on trying. */
 static bool look_by_ourselves(covei_watch *watch) {
     enter();
-    bool is_used = covei_load_relaxed(&watch->state) == COVEI_WATCH_USED, looks = is_used && enlist(watch) == COVE_OK;
-    if (looks) {
+    bool is_used = covei_load_relaxed(&watch->state) == COVEI_WATCH_USED;
+    bool is_over = !is_used || enlist(watch) == COVE_OK;
+    if (is_over && is_used) {
         covei_store_relaxed(&watch->is_named, 0);
         covei_bell_touch(&list.control); /* it may be waiting for rings alone */
     }
-    if (looks || !is_used)
+    if (is_over)
         disarm(bell_word(watch));
     leave();
-    return looks || !is_used;
+    return is_over;
 }
 
 void covei_watch_rearm(covei_watch *watch) {
